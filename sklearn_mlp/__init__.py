@@ -1,0 +1,6 @@
+"""Multi-layer perceptron regression for scikit-learn, written out by hand in NumPy."""
+
+from .regressor import SigmoidMLPRegressor
+
+__version__ = "0.1.0"
+__all__ = ["SigmoidMLPRegressor"]

@@ -1,0 +1,11 @@
+"""The type names shared by all modules."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+IntArray: TypeAlias = NDArray[np.integer[Any]]
+MatrixLike: TypeAlias = Any
+"""A 2-D array, nested sequence, data frame or sparse matrix."""

@@ -1,0 +1,235 @@
+"""The multi-layer perceptron: input times weights, plus a bias, activate.
+
+With W_l the (n_in + 1, n_out) matrix of layer l, biases in row 0, and a_l the outputs of
+layer l with a 1 prepended,
+
+    forward     a_0 = [1, x],   h_l = f(W_lᵀ a_{l-1}),   a_l = [1, h_l],   ŷ = W_Lᵀ a_{L-1}
+    backward    δ_L = seed,     δ_{l-1} = f'(z_{l-1}) ∘ (W_l δ_l without its bias row)
+    gradient    ∂/∂W_l = a_{l-1} δ_lᵀ, summed over the rows of the data
+
+The backward recursion has two faces. Seeded with the error ŷ - y it gives the gradient of
+half the squared error; seeded with the unit vectors of the output it gives the Jacobian.
+
+Arrays are laid out with **one column per row of the data**: the outputs of one unit over a
+block of rows are contiguous, and a layer with its bias is a single matrix product.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike
+
+from ._typing import FloatArray
+from .activations import ACTIVATIONS
+
+
+class Workspace:
+    """The arrays of one forward and backward pass over `n_rows` rows, made once and reused.
+
+    Attributes
+    ----------
+    outputs : list of arrays of shape (n_units + 1, n_rows)
+        What each hidden layer gives to the next: a row of ones, then its units.
+    units : list of arrays of shape (n_units, n_rows)
+        The same without the ones, as views.
+    prediction : array of shape (n_outputs, n_rows)
+    deltas, slopes : lists of arrays of shape (n_units, n_rows)
+        δ and f' of each hidden layer.
+    """
+
+    def __init__(self, layer_sizes: Sequence[int], n_rows: int, dtype: DTypeLike) -> None:
+        *hidden, n_outputs = layer_sizes[1:]
+        self.outputs = [np.ones((n + 1, n_rows), dtype) for n in hidden]
+        self.units = [a[1:] for a in self.outputs]
+        self.prediction = np.empty((n_outputs, n_rows), dtype)
+        self.deltas = [np.empty_like(h) for h in self.units]
+        self.slopes = [np.empty_like(h) for h in self.units]
+
+
+class Network:
+    """A fully connected network whose parameters are one flat vector ``w``.
+
+    The network holds no weights: every method is a function of ``w``, of which
+    :meth:`layers` gives the matrix of each layer as a view.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Number of inputs, of units in each hidden layer, and of outputs.
+    activation : str
+        Activation of the hidden layers, a key of ``ACTIVATIONS``. The output is linear.
+
+    Examples
+    --------
+    The shapes of the article's network, 4 inputs, 5 hidden units and one output:
+
+    >>> import numpy as np
+    >>> from sklearn_mlp.network import Network
+    >>> network = Network([4, 5, 1], "sigmoid")
+    >>> network.n_parameters
+    31
+    >>> [W.shape for W in network.layers(np.zeros(31))]
+    [(5, 5), (6, 1)]
+    """
+
+    def __init__(self, layer_sizes: Sequence[int], activation: str) -> None:
+        self.layer_sizes = tuple(layer_sizes)
+        self.activation = activation
+        self.shapes = [(n_in + 1, n_out) for n_in, n_out in pairwise(self.layer_sizes)]
+        ends = np.cumsum([rows * columns for rows, columns in self.shapes]).tolist()
+        self._slices = [slice(a, b) for a, b in pairwise([0, *ends])]
+        self.n_parameters: int = ends[-1]
+        self.floats_per_row = 3 * sum(self.layer_sizes)
+        self._value, self._slope = ACTIVATIONS[activation]
+
+    def layers(self, w: FloatArray) -> list[FloatArray]:
+        """The weight matrix of each layer, bias row first, as views of ``w``.
+
+        Parameters
+        ----------
+        w : array of shape (n_parameters,)
+
+        Returns
+        -------
+        list of arrays of shape (n_in + 1, n_out)
+        """
+        return [w[s].reshape(shape) for s, shape in zip(self._slices, self.shapes, strict=True)]
+
+    def is_coef(self) -> FloatArray:
+        """1 for each parameter that is a coefficient, 0 for each bias, shape (n_parameters,)."""
+        mask = np.ones(self.n_parameters)
+        for W in self.layers(mask):
+            W[0] = 0
+        return mask
+
+    def initial_weights(self, rng: RandomState) -> FloatArray:
+        """Random weights that keep every layer's inputs centred and of the same variance.
+
+        With inputs of mean μ and variance v (0 and 1 for z-scores), a layer of n inputs gets
+        coefs ~ N(0, 1/(n v)) and biases ~ N(0, 1) - μ Σ coefs, so that the argument z of
+        every unit is N(0, 2) at any depth: where a sigmoid bends, short of saturation. The
+        mean and variance of f(z) are what the next layer counts on. (LeCun et al., 1998,
+        section 4.6, with the mean of the sigmoid taken into account.)
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+
+        Returns
+        -------
+        array of shape (n_parameters,)
+        """
+        w = np.empty(self.n_parameters)
+        *hidden, last = self.layers(w)
+        mean, variance = 0.0, 1.0
+        for W in hidden:
+            _draw(W, mean, variance, rng)
+            W[0] += rng.standard_normal(W.shape[1])
+            mean, variance = self._moments_of_units(np.sqrt(2))
+        _draw(last, mean, variance, rng)
+        return w
+
+    def _moments_of_units(self, std: float) -> tuple[float, float]:
+        """Mean and variance of f(z) for z ~ N(0, std²), by Gauss-Hermite quadrature."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+        weights /= weights.sum()
+        h = std * nodes
+        self._value(h)
+        mean = float(weights @ h)
+        return mean, float(weights @ (h - mean) ** 2)
+
+    def forward(
+        self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace
+    ) -> FloatArray:
+        """The forward pass: the prediction for each column of ``inputs``.
+
+        Parameters
+        ----------
+        layers : list of arrays of shape (n_in + 1, n_out)
+        inputs : array of shape (n_features + 1, n_rows)
+            The data with a 1 prepended to each row, one column per row.
+        workspace : Workspace
+            Receives the outputs of every layer.
+
+        Returns
+        -------
+        array of shape (n_outputs, n_rows)
+        """
+        a = inputs
+        for W, a_next, h in zip(layers[:-1], workspace.outputs, workspace.units, strict=True):
+            np.matmul(W.T, a, out=h)
+            self._value(h)
+            a = a_next
+        return np.matmul(layers[-1].T, a, out=workspace.prediction)
+
+    def _backward(
+        self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace, seed: FloatArray
+    ) -> Iterator[tuple[int, FloatArray, FloatArray]]:
+        """Walk back from the output; yield each layer's index, its inputs a and its δ."""
+        delta = seed
+        for i in range(len(layers) - 1, 0, -1):
+            yield i, workspace.outputs[i - 1], delta
+            delta = np.matmul(layers[i][1:], delta, out=workspace.deltas[i - 1])
+            delta *= workspace.slopes[i - 1]
+        yield 0, inputs, delta
+
+    def _take_slopes(self, workspace: Workspace) -> None:
+        for h, slope in zip(workspace.units, workspace.slopes, strict=True):
+            self._slope(h, slope)
+
+    def gradient(
+        self,
+        layers: list[FloatArray],
+        inputs: FloatArray,
+        workspace: Workspace,
+        error: FloatArray,
+        out: list[FloatArray],
+    ) -> None:
+        """The gradient of Σ ½‖ŷ - y‖² after a forward pass, into the matrices of ``out``.
+
+        Parameters
+        ----------
+        layers, inputs, workspace
+            As given to :meth:`forward`.
+        error : array of shape (n_outputs, n_rows)
+            ŷ - y, times the weight of each row where rows have weights.
+        out : list of arrays of shape (n_in + 1, n_out)
+            As :meth:`layers` makes them of a flat vector.
+        """
+        self._take_slopes(workspace)
+        for i, a, delta in self._backward(layers, inputs, workspace, error):
+            np.matmul(a, delta.T, out=out[i])
+
+    def jacobian(
+        self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace
+    ) -> FloatArray:
+        """The derivative of each prediction by each parameter, after a forward pass.
+
+        Parameters
+        ----------
+        layers, inputs, workspace
+            As given to :meth:`forward`.
+
+        Returns
+        -------
+        array of shape (n_outputs, n_parameters, n_rows)
+        """
+        n_outputs, n_rows = workspace.prediction.shape
+        self._take_slopes(workspace)
+        J = np.empty((n_outputs, self.n_parameters, n_rows), inputs.dtype)
+        for k in range(n_outputs):
+            unit_vector = np.zeros((n_outputs, n_rows), inputs.dtype)
+            unit_vector[k] = 1
+            for i, a, delta in self._backward(layers, inputs, workspace, unit_vector):
+                block = J[k, self._slices[i]].reshape(*self.shapes[i], n_rows)
+                np.multiply(a[:, np.newaxis], delta, out=block)
+        return J
+
+
+def _draw(W: FloatArray, mean: float, variance: float, rng: RandomState) -> None:
+    """Fill a layer so that inputs of this mean and variance give outputs N(0, 1)."""
+    n_in = len(W) - 1
+    W[1:] = rng.standard_normal(W[1:].shape) / np.sqrt(n_in * variance)
+    W[0] = -mean * W[1:].sum(axis=0)

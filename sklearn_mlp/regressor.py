@@ -1,0 +1,635 @@
+"""SigmoidMLPRegressor: scikit-learn's interface to the network and its solvers."""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ._typing import FloatArray, MatrixLike
+from .activations import ACTIVATIONS
+from .monitor import Monitor
+from .network import Network, Workspace
+from .objective import Objective
+from .rows import Rows
+from .solvers import (
+    LBFGS,
+    Adam,
+    GradientDescent,
+    MinibatchSolver,
+    Solver,
+    StochasticGradientDescent,
+)
+from .standardize import Moments, Scaling, Units, change_units
+
+AUTO_LBFGS_ROWS = 10_000
+"""``solver="auto"`` takes L-BFGS up to so many rows, Adam above."""
+
+
+def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
+    if estimator.solver not in ("auto", "adam", "sgd", "gd"):
+        raise AttributeError(
+            f"partial_fit is for the solvers 'adam', 'sgd', 'gd' and 'auto', "
+            f"not for solver={estimator.solver!r}, which needs all rows at once."
+        )
+    return True
+
+
+class _LeftOff(NamedTuple):
+    """What :meth:`SigmoidMLPRegressor.partial_fit` needs to go on where it left off."""
+
+    solver: Solver
+    rng: RandomState
+    moments: tuple[Moments, Moments] | None
+    n_stalled: int
+
+
+class SigmoidMLPRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Multi-layer perceptron regressor.
+
+    A fully connected network with a linear output, trained on half the mean squared error
+    plus a penalty on the coefficients. Inputs and targets may be in any units: z-scores of
+    both are taken inside and folded back into the weights (see `standardize`).
+
+    Parameters have the names and meanings of scikit-learn's
+    :class:`~sklearn.neural_network.MLPRegressor`, and its settings are accepted as they are:
+    ``SigmoidMLPRegressor(**MLPRegressor(...).get_params())``.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(50,)
+        Number of units in each hidden layer; ``()`` is linear regression.
+    activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
+default="sigmoid"
+        Activation of the hidden layers; "logistic" is another name for "sigmoid".
+    loss : {"squared_error"}, default="squared_error"
+        What is minimised.
+    solver : {"auto", "lbfgs", "adam", "sgd", "gd"}, default="auto"
+        How it is minimised:
+
+        - "lbfgs", a quasi-Newton method over all rows;
+        - "adam" and "sgd", stochastic descent by minibatches;
+        - "gd", the article's descent, one step an epoch over all rows;
+        - "auto", "lbfgs" up to 10,000 rows and "adam" above.
+    alpha : "auto" or float, default="auto"
+        Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" is 1e-4.
+    batch_size : "auto" or int, default="auto"
+        Rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule of "sgd": constant; falling as
+        ``learning_rate_init / (samples seen + 1) ** power_t``; or divided by 5 whenever the
+        loss (the validation score, under `early_stopping`) has stalled.
+    learning_rate_init : float, default=0.001
+        Step size of "adam", "sgd" and "gd".
+    power_t : float, default=0.5
+        Exponent of the "invscaling" schedule.
+    max_iter : int, default=200
+        Most iterations: epochs of "adam", "sgd" and "gd".
+    shuffle : bool, default=True
+        Whether minibatches are drawn anew in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Of the initial weights, the rows held out by `early_stopping`, and the minibatches.
+        Pass an int for the same result at each call.
+    tol : float, default=1e-4
+        "lbfgs" stops when no component of the gradient is larger. The other solvers stop when
+        the loss (the validation score) has not improved by `tol` for `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Print the progress, in the units of y.
+    warm_start : bool, default=False
+        Start from the current `weights_` where there are any.
+    momentum : float, default=0.9
+        Momentum of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether it is Nesterov's.
+    early_stopping : bool, default=False
+        Hold rows out, stop when their score R² no longer improves, and keep the weights that
+        scored best.
+    validation_fraction : float, default=0.1
+        Share of the rows that `early_stopping` holds out.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of "adam"'s means of the gradient and of its square.
+    epsilon : float, default=1e-8
+        Keeps "adam"'s division finite.
+    n_iter_no_change : int, default=10
+        Epochs without improvement that are borne.
+    max_fun : int, default=15000
+        Most evaluations of the loss by "lbfgs".
+    standardize : bool, default=True
+        Train on z-scores of X and y. Predictions then do not depend on the units of either;
+        `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
+        :meth:`partial_fit` the z-scores are those of all rows seen so far.
+
+    Attributes
+    ----------
+    weights_ : list of ndarray of shape (n_in + 1, n_out)
+        The matrix of each layer, bias row first, acting on raw X and giving raw y.
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        ``weights_[l][1:]``.
+    intercepts_ : list of ndarray of shape (n_out,)
+        ``weights_[l][0]``.
+    solver_ : str
+        The solver that was used.
+    loss_ : float
+        The loss at the last iteration.
+    best_loss_ : float or None
+        The lowest loss; None under `early_stopping`.
+    loss_curve_ : list of float
+        The loss at each iteration.
+    validation_scores_ : list of float or None
+        R² on the rows held out at each iteration; None without `early_stopping`.
+    best_validation_score_ : float or None
+        The best of them.
+    n_iter_ : int
+        Iterations of the last call of :meth:`fit`, or of all calls of :meth:`partial_fit`.
+    t_ : int
+        Rows seen, counting every epoch.
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+    out_activation_ : str
+        "identity".
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where all feature names of X are strings.
+
+    Notes
+    -----
+    With rows weighted by s (1 by default), the loss is
+
+        L = 1/(2 Σs) Σᵢ sᵢ ‖ŷᵢ - yᵢ‖²  +  alpha/(2 Σs) ‖coefs‖².
+
+    Arithmetic has the dtype of X: float32 data are trained on in float32.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPRegressor : scikit-learn's own.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_mlp import SigmoidMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = SigmoidMLPRegressor(hidden_layer_sizes=(5,), alpha=10.0, random_state=0)
+    >>> model.fit(X_train, y_train).score(X_test, y_test)  # doctest: +ELLIPSIS
+    0.3...
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "loss": [StrOptions({"squared_error"})],
+        "solver": [StrOptions({"auto", "lbfgs", "adam", "sgd", "gd"})],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "standardize": ["boolean"],
+    }
+
+    n_iter_: int
+    t_: int
+    loss_curve_: list[float]
+    _left_off: _LeftOff
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | tuple[int, ...] = (50,),
+        activation: str = "sigmoid",
+        *,
+        loss: str = "squared_error",
+        solver: str = "auto",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15_000,
+        standardize: bool = True,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.standardize = standardize
+
+    # Fitting ----------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Sparse data are densified a block of rows at a time.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            An integer weight is as good as that many copies of the row.
+
+        Returns
+        -------
+        self : SigmoidMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            If the data are not finite numbers of matching shapes, or if training diverges;
+            the estimator is then what it was before.
+        """
+        with self._unchanged_on_error():
+            return self._fit(X, y, sample_weight, go_on=self.warm_start, one_epoch=False)
+
+    @available_if(_can_learn_in_parts)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Go on training for one epoch over some rows, with "adam" (also "auto"), "sgd" or "gd".
+
+        The solver goes on where it left off: its moments, its momentum, its learning rate.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : SigmoidMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit`; also if `early_stopping` is set.
+        """
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit sees its rows once and holds none of them out: "
+                "set early_stopping=False, or call fit."
+            )
+        with self._unchanged_on_error():
+            return self._fit(X, y, sample_weight, go_on=True, one_epoch=True)
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Leave the estimator as it was if fitting it raises."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        go_on: bool,
+        one_epoch: bool,
+    ) -> Self:
+        """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
+        go_on = go_on and hasattr(self, "weights_")
+        resumed = self._left_off if go_on and one_epoch else None
+        X, y, sample_weight = self._validate(X, y, sample_weight, reset=not go_on)
+        network = Network([X.shape[1], *self._hidden_sizes(), y.shape[1]], self.activation)
+        rng = copy.deepcopy(resumed.rng) if resumed else check_random_state(self.random_state)
+
+        # The rows to train on and those to hold out, in z-scores.
+        rows, held_out = self._split(Rows(X, y, sample_weight), rng)
+        moments = rows.moments() if self.standardize else None
+        if moments and resumed and resumed.moments:
+            moments = (resumed.moments[0] + moments[0], resumed.moments[1] + moments[1])
+        units = _units(network, moments, X.dtype)
+        rows = rows.in_units(units, X.dtype)
+        held_out = held_out and held_out.in_units(units, X.dtype)
+
+        # What to minimise, where from, how, and who watches.
+        objective = Objective(network, rows, 1e-4 if self.alpha == "auto" else float(self.alpha))
+        w = self._starting_weights(network, units, rng, go_on).astype(X.dtype)
+        name = self._solver_name(rows.n_rows, one_epoch)
+        solver = self._make_solver(name, rows.n_rows, 1 if one_epoch else self.max_iter, rng)
+        if resumed and isinstance(solver, MinibatchSolver):
+            solver.resume(resumed.solver)
+        monitor = self._make_monitor(solver, objective, held_out)
+        if go_on:
+            monitor.resume(self.loss_curve_, resumed.n_stalled if resumed else 0)
+
+        w = self._minimize(solver, objective, w, monitor)
+        if not (monitor.converged or monitor.interrupted or one_epoch):
+            warnings.warn(
+                f"{name} has not converged in {monitor.n_iter} iterations (loss "
+                f"{monitor.loss_curve[-1]:.5g}): raise max_iter"
+                + (" and max_fun." if name == "lbfgs" else ", or tol."),
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+        self.weights_ = _in_raw_units(network, w, units)
+        self.solver_ = name
+        self.loss_curve_ = monitor.loss_curve
+        self.loss_ = monitor.loss_curve[-1]
+        self.best_loss_ = None if held_out else monitor.best_loss
+        self.validation_scores_ = monitor.validation_scores if held_out else None
+        self.best_validation_score_ = monitor.best_score if held_out else None
+        self.n_iter_ = monitor.n_iter + (self.n_iter_ if resumed else 0)
+        self.t_ = monitor.n_iter * rows.n_rows + (self.t_ if go_on else 0)
+        self.n_outputs_ = y.shape[1]
+        self.n_layers_ = len(network.layer_sizes)
+        self.out_activation_ = "identity"
+        self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
+        return self
+
+    def _validate(
+        self, X: MatrixLike, y: Any, sample_weight: Any, *, reset: bool
+    ) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
+        """X in float32 or float64, y of shape (n_samples, n_outputs), the weights as X."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if y.dtype not in (np.float64, np.float32):
+            y = y.astype(np.float64)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+            )
+            if not sample_weight.any():
+                raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
+        return X, y.reshape(X.shape[0], -1), sample_weight
+
+    def _hidden_sizes(self) -> list[int]:
+        """The number of units in each hidden layer."""
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        if sizes.ndim > 1 or (sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1)):
+            raise ValueError(
+                "hidden_layer_sizes must be one or several integers of at least 1, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        return [int(size) for size in sizes]
+
+    def _split(self, rows: Rows, rng: RandomState) -> tuple[Rows, Rows | None]:
+        """The rows to train on, and those that `early_stopping` holds out."""
+        if not self.early_stopping:
+            return rows, None
+        train, held_out = train_test_split(
+            np.arange(rows.n_rows), test_size=self.validation_fraction, random_state=rng
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                f"early_stopping holds out {len(held_out)} of {rows.n_rows} rows, and needs 2: "
+                "raise validation_fraction, or set early_stopping=False."
+            )
+        return rows.take(train), rows.take(held_out)
+
+    def _starting_weights(
+        self, network: Network, units: Units, rng: RandomState, go_on: bool
+    ) -> FloatArray:
+        """A flat vector in `units`: random, or what `weights_` are in these units."""
+        if not go_on:
+            layers = network.layers(network.initial_weights(rng))
+            layers = change_units(layers, units, units)  # constant inputs are ignored
+        elif [W.shape for W in self.weights_] == network.shapes:
+            raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
+            layers = change_units(self.weights_, raw, units)
+        else:
+            raise ValueError(
+                f"The weights to go on from have shapes {[W.shape for W in self.weights_]}, but "
+                f"these data and hidden_layer_sizes need {network.shapes}: set "
+                "warm_start=False, or call fit in place of partial_fit."
+            )
+        return np.concatenate([W.ravel() for W in layers])
+
+    def _solver_name(self, n_rows: int, one_epoch: bool) -> str:
+        if self.solver != "auto":
+            return self.solver
+        return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS and not one_epoch else "adam"
+
+    def _make_solver(self, name: str, n_rows: int, max_iter: int, rng: RandomState) -> Solver:
+        if name == "lbfgs":
+            return LBFGS(max_iter=max_iter, max_fun=self.max_fun, tol=self.tol)
+        if name == "gd":
+            return GradientDescent(self.learning_rate_init, max_iter)
+        minibatches: dict[str, Any] = {
+            "learning_rate_init": self.learning_rate_init,
+            "batch_size": min(200 if self.batch_size == "auto" else self.batch_size, n_rows),
+            "max_iter": max_iter,
+            "rng": rng if self.shuffle else None,
+        }
+        if name == "adam":
+            return Adam(self.beta_1, self.beta_2, self.epsilon, **minibatches)
+        return StochasticGradientDescent(
+            self.learning_rate,
+            self.power_t,
+            self.momentum,
+            self.nesterovs_momentum,
+            **minibatches,
+        )
+
+    def _make_monitor(self, solver: Solver, objective: Objective, held_out: Rows | None) -> Monitor:
+        def rmse(w: FloatArray, loss: float) -> float:
+            error = np.sqrt(objective.mean_squared_error(w, loss))
+            return float(error * objective.rows.units.outputs.scale[0])
+
+        one_output = objective.network.layer_sizes[-1] == 1
+        return Monitor(
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            validation_score=partial(_r2_score, objective.network, held_out) if held_out else None,
+            rmse=rmse if one_output else None,
+            verbose=bool(self.verbose),
+            advice=solver.advice,
+        )
+
+    def _minimize(
+        self, solver: Solver, objective: Objective, w: FloatArray, monitor: Monitor
+    ) -> FloatArray:
+        """Train; the best weights if held-out rows choose them, or after an interruption."""
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                w = solver.minimize(objective, w, monitor)  # the monitor refuses NaN and inf
+        except KeyboardInterrupt:
+            if monitor.best_weights is None:
+                raise
+            warnings.warn(
+                f"Training was interrupted after {monitor.n_iter} iterations; "
+                "the best weights so far are kept.",
+                UserWarning,
+                stacklevel=6,
+            )
+            monitor.interrupted = True
+            return monitor.best_weights
+        if monitor.early_stopping and monitor.best_weights is not None:
+            return monitor.best_weights
+        return w
+
+    # Using what was fitted --------------------------------------------------------------
+
+    def predict(self, X: MatrixLike) -> FloatArray:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X has other columns than the X of :meth:`fit`.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        dtype = np.result_type(X, self.weights_[0])
+        sizes = [X.shape[1], *(W.shape[1] for W in self.weights_)]
+        rows = Rows(X, np.empty((X.shape[0], 0)), units=Units.raw(X.shape[1], 0), dtype=dtype)
+        y = _predict(Network(sizes, self.activation), self.weights_, rows)
+        return y.ravel() if self.n_outputs_ == 1 else y
+
+    @property
+    def coefs_(self) -> list[FloatArray]:
+        """The coefficients of each layer, views of `weights_` of shape (n_in, n_out)."""
+        return [W[1:] for W in self.weights_]
+
+    @property
+    def intercepts_(self) -> list[FloatArray]:
+        """The biases of each layer, views of `weights_` of shape (n_out,)."""
+        return [W[0] for W in self.weights_]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _units(network: Network, moments: tuple[Moments, Moments] | None, dtype: Any) -> Units:
+    """z-scores by the moments of the inputs and the targets; without them, raw."""
+    if moments is None:
+        return Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
+    for name, m in zip("Xy", moments, strict=True):
+        if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
+            raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
+    return Units(*(Scaling.of(m, dtype) for m in moments))
+
+
+def _in_raw_units(network: Network, w: FloatArray, units: Units) -> list[FloatArray]:
+    """The layers of ``w`` as they act on raw X and give raw y, in the dtype of ``w``."""
+    raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
+    with np.errstate(over="ignore"):
+        weights = [W.astype(w.dtype) for W in change_units(network.layers(w), units, raw)]
+    if not all(np.isfinite(W).all() for W in weights):
+        raise ValueError(
+            f"The weights that act on the raw data overflow {w.dtype}: "
+            "bring the columns of X and y nearer to a scale of 1."
+        )
+    return weights
+
+
+def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatArray:
+    """The predictions for all rows, of shape (n_rows, n_outputs)."""
+    y = np.empty((rows.n_rows, network.layer_sizes[-1]), rows.dtype)
+    done = 0
+    for block in rows.blocks(network.floats_per_row):
+        n_rows = block.inputs.shape[1]
+        workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
+        y[done : done + n_rows] = network.forward(weights, block.inputs, workspace).T
+        done += n_rows
+    return y
+
+
+def _r2_score(network: Network, rows: Rows, w: FloatArray) -> float:
+    """R² of the predictions for all rows."""
+    whole = rows.whole()
+    y = _predict(network, network.layers(w), rows)
+    return float(r2_score(whole.targets.T, y, sample_weight=whole.weights))

@@ -1,0 +1,211 @@
+"""The data, read a block of rows at a time in the layout of the network.
+
+A block is densified, standardised, transposed and given its row of ones as it is read, so
+that the data as a whole is never copied. :meth:`Rows.sum` is the only loop over the data
+that the deterministic solvers know.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.random import RandomState
+from numpy.typing import DTypeLike
+
+from ._typing import FloatArray, IntArray, MatrixLike
+from .standardize import Moments, Scaling, Units
+
+Sums = TypeVar("Sums", bound=tuple[Any, ...])
+
+BLOCK_FLOATS = 1 << 17
+"""Numbers in the working set of a block: 1 MB in float64, about one core's cache."""
+
+KEPT_FLOATS = 1 << 20
+"""Data of up to so many numbers is kept as read (8 MB), not standardised at every pass."""
+
+
+class Block(NamedTuple):
+    """Some rows of the data, one column for each.
+
+    Attributes
+    ----------
+    inputs : array of shape (n_features + 1, n_rows)
+        A row of ones, then the features.
+    targets : array of shape (n_outputs, n_rows)
+    weights : array of shape (n_rows,) or None
+    """
+
+    inputs: FloatArray
+    targets: FloatArray
+    weights: FloatArray | None
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the rows' weights."""
+        return float(self.inputs.shape[1] if self.weights is None else self.weights.sum())
+
+    def part(self, start: int, stop: int) -> "Block":
+        """Rows `start` to `stop`, as views."""
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Block(self.inputs[:, start:stop], self.targets[:, start:stop], weights)
+
+
+class Rows:
+    """Rows of X and y in memory, dense or CSR, with weights.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_samples, n_features)
+    y : array of shape (n_samples, n_outputs)
+    sample_weight : array of shape (n_samples,), optional
+        Rows of weight 0 are left out.
+    index : array of int, optional
+        Which rows of X to take, all by default.
+    units : Units, optional
+        What the blocks are measured in, raw by default.
+    dtype : dtype, default=float64
+        Of the blocks.
+
+    Attributes
+    ----------
+    n_rows : int
+    total_weight : float
+        Σs, the sum of the rows' weights.
+    """
+
+    def __init__(
+        self,
+        X: MatrixLike,
+        y: FloatArray,
+        sample_weight: FloatArray | None = None,
+        *,
+        index: IntArray | None = None,
+        units: Units | None = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        if sample_weight is not None and not sample_weight.all():
+            index = np.arange(len(y)) if index is None else index
+            index = index[sample_weight[index] > 0]
+        self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.index = index
+        self.units = units or Units.raw(X.shape[1], y.shape[1])
+        self.dtype = np.dtype(dtype)
+        self.n_rows = X.shape[0] if index is None else len(index)
+        self.n_columns = X.shape[1] + y.shape[1]
+        if sample_weight is None:
+            self.total_weight = float(self.n_rows)
+        else:
+            self.total_weight = float(
+                (sample_weight if index is None else sample_weight[index]).sum()
+            )
+        self._kept = (
+            self._read(slice(None)) if self.n_rows * self.n_columns <= KEPT_FLOATS else None
+        )
+
+    def take(self, index: IntArray) -> "Rows":
+        """Some of the rows, by their positions."""
+        if self.index is not None:
+            index = self.index[index]
+        return Rows(
+            self.X, self.y, self.sample_weight, index=index, units=self.units, dtype=self.dtype
+        )
+
+    def in_units(self, units: Units, dtype: DTypeLike) -> "Rows":
+        """The same rows measured in other units, with blocks of another dtype."""
+        return Rows(self.X, self.y, self.sample_weight, index=self.index, units=units, dtype=dtype)
+
+    def _read(self, rows: slice | IntArray) -> Block:
+        """The given rows (positions in `index`) as a block."""
+        if self.index is not None:
+            rows = self.index[rows]
+        X = self.X[rows]
+        if sp.issparse(X):
+            X = X.toarray()
+        inputs = np.empty((X.shape[1] + 1, X.shape[0]), self.dtype)
+        inputs[0] = 1
+        _z_scores(X, self.units.inputs, out=inputs[1:])
+        y = self.y[rows]
+        targets = np.empty((y.shape[1], y.shape[0]), self.dtype)
+        _z_scores(y, self.units.outputs, out=targets)
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        return Block(inputs, targets, weights)
+
+    def whole(self) -> Block:
+        """All rows as one block. Only for rows that are few."""
+        return self._read(slice(None)) if self._kept is None else self._kept
+
+    def moments(self) -> tuple[Moments, Moments]:
+        """The moments of the inputs and of the targets."""
+
+        def moments_of(block: Block) -> tuple[Moments, Moments]:
+            inputs = Moments.of(block.inputs[1:], block.weights)
+            return inputs, Moments.of(block.targets, block.weights)
+
+        return self.sum(moments_of, 3 * self.n_columns)
+
+    def blocks(self, floats_per_row: int) -> Iterator[Block]:
+        """The data in order, in blocks whose working set fits the cache.
+
+        Parameters
+        ----------
+        floats_per_row : int
+            How many numbers the work on one row needs.
+        """
+        size = max(1, BLOCK_FLOATS // (floats_per_row + self.n_columns))
+        for start in range(0, self.n_rows, size):
+            stop = min(start + size, self.n_rows)
+            if self._kept is not None:
+                yield self._kept.part(start, stop)
+            else:
+                yield self._read(slice(start, stop))
+
+    def sum(self, f: Callable[[Block], Sums], floats_per_row: int) -> Sums:
+        """The sum of ``f(block)`` over all blocks.
+
+        Parameters
+        ----------
+        f : callable
+            Takes a Block and returns a tuple of things that add up. The first such tuple
+            collects the sum, in place where its members allow it.
+        floats_per_row : int
+            How many numbers ``f`` needs for one row.
+        """
+        blocks = self.blocks(floats_per_row)
+        total = f(next(blocks))
+        for block in blocks:
+            total = tuple(map(operator.iadd, total, f(block)))  # type: ignore[assignment]
+        return total
+
+    def minibatches(self, batch_size: int, rng: RandomState | None) -> Iterator[Block]:
+        """One epoch: every row once, `batch_size` at a time.
+
+        Parameters
+        ----------
+        batch_size : int
+        rng : RandomState or None
+            Shuffles the rows; None takes them in order.
+        """
+        order = None if rng is None else rng.permutation(self.n_rows)
+        size = batch_size * max(1, BLOCK_FLOATS // (batch_size * self.n_columns))
+        for start in range(0, self.n_rows, size):
+            stop = min(start + size, self.n_rows)
+            if order is not None:
+                block = self._read(order[start:stop])
+            elif self._kept is not None:
+                block = self._kept.part(start, stop)
+            else:
+                block = self._read(slice(start, stop))
+            for first in range(0, stop - start, batch_size):
+                yield block.part(first, first + batch_size)
+
+
+def _z_scores(values: FloatArray, scaling: Scaling, out: FloatArray) -> None:
+    """The z-scores of ``values`` (n_rows, n_columns), transposed into ``out``."""
+    if np.result_type(values, out) == out.dtype:
+        mean, scale = scaling.mean.astype(out.dtype), scaling.scale.astype(out.dtype)
+        np.subtract(values.T, mean[:, np.newaxis], out=out)
+        out /= scale[:, np.newaxis]
+    else:  # float64 values in float32 blocks: round the z-scores, not the values
+        out[...] = ((values - scaling.mean) / scaling.scale).T

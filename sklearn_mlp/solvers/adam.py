@@ -1,0 +1,55 @@
+"""Adam (Kingma & Ba, 2015, algorithm 1), updated in place over the whole flat vector.
+
+m ← β₁ m + (1 - β₁) g,    v ← β₂ v + (1 - β₂) g²
+w ← w - η √(1 - β₂ᵗ) / (1 - β₁ᵗ)  m / (√v + ε)
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._typing import FloatArray
+from .minibatch import MinibatchSolver
+
+
+@dataclass
+class Adam(MinibatchSolver):
+    """Adaptive moment estimation.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float
+        Decay rates of the running means of the gradient and of its square.
+    epsilon : float
+        Keeps the division finite.
+    """
+
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    t: int = field(default=0, init=False)
+    m: FloatArray | None = field(default=None, init=False)
+    v: FloatArray | None = field(default=None, init=False)
+
+    def step(self, w: FloatArray, g: FloatArray) -> None:
+        """One update of ``w`` by the gradient ``g``, which is overwritten."""
+        if self.m is None or self.v is None:
+            self.m, self.v = np.zeros_like(w), np.zeros_like(w)
+        self.t += 1
+        m, v, t = self.m, self.v, self.t
+
+        scratch = np.multiply(g, g)
+        scratch *= 1 - self.beta_2
+        v *= self.beta_2
+        v += scratch
+
+        g *= 1 - self.beta_1
+        m *= self.beta_1
+        m += g
+
+        rate = self.learning_rate_init * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        np.sqrt(v, out=scratch)
+        scratch += self.epsilon
+        np.divide(m, scratch, out=scratch)
+        scratch *= rate
+        w -= scratch

@@ -1,0 +1,107 @@
+"""Gradient descent: over all rows at once, as in the article, and by minibatches.
+
+w ← w - η ∇L(w)
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._typing import FloatArray
+from ..monitor import Monitor
+from ..objective import Objective
+from .minibatch import MinibatchSolver
+
+
+@dataclass
+class GradientDescent:
+    """The article's descent: one step of size η down the gradient over all rows, an epoch.
+
+    Parameters
+    ----------
+    learning_rate_init : float
+        η.
+    max_iter : int
+        Epochs.
+    """
+
+    learning_rate_init: float
+    max_iter: int
+
+    @property
+    def advice(self) -> str:
+        """What to change when training diverges."""
+        return f"Lower learning_rate_init (now {self.learning_rate_init:g})."
+
+    def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
+        """Descend until the monitor sees no improvement."""
+        for _ in range(self.max_iter):
+            loss, g = objective.value_and_gradient(w)
+            monitor.record(w, loss)
+            if monitor.stalled:
+                monitor.converged = True
+                break
+            g *= self.learning_rate_init
+            w -= g
+        return w
+
+
+@dataclass
+class StochasticGradientDescent(MinibatchSolver):
+    """Gradient descent by minibatches, with momentum.
+
+        u ← μ u - η g,    w ← w + u               (momentum)
+                          w ← w + μ u - η g       (Nesterov's)
+
+    Parameters
+    ----------
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        η stays; or falls as ``learning_rate_init / (samples seen + 1) ** power_t``; or is
+        divided by 5 at each stall until it is down to 1e-6.
+    power_t : float
+    momentum : float
+        μ.
+    nesterovs_momentum : bool
+
+    Attributes
+    ----------
+    n_stalls : int
+        How often an adaptive rate was divided.
+    velocity : array or None
+        u.
+    """
+
+    learning_rate: str
+    power_t: float
+    momentum: float
+    nesterovs_momentum: bool
+
+    n_stalls: int = field(default=0, init=False)
+    velocity: FloatArray | None = field(default=None, init=False)
+
+    @property
+    def rate(self) -> float:
+        """η at present."""
+        if self.learning_rate == "invscaling":
+            return self.learning_rate_init / (self.samples_seen + 1) ** self.power_t
+        return self.learning_rate_init / 5**self.n_stalls
+
+    def step(self, w: FloatArray, g: FloatArray) -> None:
+        """One update of ``w`` by the gradient ``g``, which is overwritten."""
+        if self.velocity is None:
+            self.velocity = np.zeros_like(w)
+        g *= self.rate
+        self.velocity *= self.momentum
+        self.velocity -= g
+        if self.nesterovs_momentum:
+            w += self.momentum * self.velocity
+            w -= g
+        else:
+            w += self.velocity
+
+    def lower_rate(self) -> bool:
+        """Divide an adaptive rate by 5, down to 1e-6."""
+        if self.learning_rate != "adaptive" or self.rate <= 1e-6:
+            return False
+        self.n_stalls += 1
+        return True

@@ -1,0 +1,61 @@
+"""Limited-memory BFGS (Nocedal & Wright, algorithm 7.5), as SciPy has it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from .._typing import FloatArray
+from ..monitor import Monitor
+from ..objective import Objective
+
+
+@dataclass
+class LBFGS:
+    """Quasi-Newton descent over all rows, in float64 whatever the dtype of the data.
+
+    Parameters
+    ----------
+    max_iter, max_fun : int
+        Most iterations, and evaluations of the loss.
+    tol : float
+        Converged when no component of the gradient is larger.
+    """
+
+    max_iter: int
+    max_fun: int
+    tol: float
+    advice = "Scale the data, or raise alpha."
+
+    def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
+        """Descend until the gradient is flat, or the validation score stalls."""
+
+        def value_and_gradient(w64: FloatArray) -> tuple[float, FloatArray]:
+            value, g = objective.value_and_gradient(w64.astype(w.dtype))
+            return value, g.astype(np.float64)
+
+        def after_iteration(intermediate_result: OptimizeResult) -> None:
+            monitor.record(intermediate_result.x.astype(w.dtype), float(intermediate_result.fun))
+            if monitor.early_stopping and monitor.stalled:
+                monitor.converged = True
+                raise StopIteration
+
+        # The gradient alone decides on convergence: ftol is the rounding of the loss.
+        eps = float(np.finfo(w.dtype).eps)
+        result = minimize(
+            value_and_gradient,
+            w.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after_iteration,
+            options={
+                "maxiter": self.max_iter,
+                "maxfun": self.max_fun,
+                "gtol": self.tol,
+                "ftol": eps,
+            },
+        )
+        if not monitor.loss_curve:  # no iteration was needed, or possible
+            monitor.record(result.x.astype(w.dtype), float(result.fun))
+        monitor.converged |= bool(result.success)
+        return result.x.astype(w.dtype)

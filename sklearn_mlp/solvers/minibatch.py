@@ -1,0 +1,80 @@
+"""What the rules that descend a minibatch at a time have in common: the loop over epochs."""
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass, field, fields
+
+import numpy as np
+from numpy.random import RandomState
+
+from .._typing import FloatArray
+from ..monitor import Monitor
+from ..objective import Objective
+
+
+@dataclass
+class MinibatchSolver(ABC):
+    """Update the weights after every minibatch, for `max_iter` epochs.
+
+    Subclasses say how in :meth:`step`. Fields that are no parameters are a rule's state,
+    which another solver of its class can :meth:`resume`.
+
+    Parameters
+    ----------
+    learning_rate_init : float
+        η.
+    batch_size : int
+        Rows in a minibatch.
+    max_iter : int
+        Epochs in one call of :meth:`minimize`.
+    rng : RandomState or None
+        Shuffles the rows before each epoch; None takes them in order.
+    """
+
+    _: KW_ONLY
+    learning_rate_init: float
+    batch_size: int
+    max_iter: int
+    rng: RandomState | None
+    samples_seen: int = field(default=0, init=False)
+
+    @property
+    def advice(self) -> str:
+        """What to change when training diverges."""
+        return f"Lower learning_rate_init (now {self.learning_rate_init:g})."
+
+    @abstractmethod
+    def step(self, w: FloatArray, g: FloatArray) -> None:
+        """Update ``w`` in place, given the gradient ``g``, which may be overwritten."""
+
+    def lower_rate(self) -> bool:
+        """Lower the learning rate after a stall; whether that was possible."""
+        return False
+
+    def resume(self, previous: object) -> None:
+        """Take over the state that an earlier solver of the same class ended with."""
+        if type(previous) is type(self):
+            for state in (f.name for f in fields(self) if not f.init):
+                setattr(self, state, copy.deepcopy(getattr(previous, state)))
+
+    def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
+        """Descend epoch by epoch until the monitor sees no improvement."""
+        g = np.empty_like(w)
+        for _ in range(self.max_iter):
+            monitor.record(w, self._epoch(objective, w, g))
+            if monitor.stalled:
+                if not self.lower_rate():
+                    monitor.converged = True
+                    break
+                monitor.be_patient()
+        return w
+
+    def _epoch(self, objective: Objective, w: FloatArray, g: FloatArray) -> float:
+        """One pass over the data; the mean loss of its minibatches, weighted by size."""
+        total = 0.0
+        for batch in objective.rows.minibatches(self.batch_size, self.rng):
+            n_rows = batch.inputs.shape[1]
+            total += n_rows * objective.value_and_gradient_on(w, batch, out=g)
+            self.step(w, g)
+        self.samples_seen += objective.rows.n_rows
+        return total / objective.rows.n_rows

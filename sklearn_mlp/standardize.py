@@ -1,0 +1,135 @@
+"""z-scores, z = (x - mean) / scale, and folding them into a network's first and last layer.
+
+Training sees only z-scores. Because the first layer and the last are linear in what they
+read and write, the same function of the *raw* data is had by changing their weights alone:
+
+    first layer    W z + b   =  (W / scale) x  +  b - (W / scale) mean
+    last layer     y         =  scale (V h + c)  +  mean
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ._typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The mean and the standard deviation of some columns, over rows that weigh `weight`.
+
+    Moments of parts of the data add up to the moments of the whole (Chan, Golub & LeVeque,
+    1983), here in terms of standard deviations, so that no value is ever squared on its own:
+    data of the scale of 1e300 or 1e-300 neither overflows nor vanishes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.standardize import Moments
+    >>> x = np.array([[1.0, 2.0, 3.0, 6.0]])
+    >>> whole = Moments.of(x[:, :3]) + Moments.of(x[:, 3:])
+    >>> bool(np.isclose(whole.mean[0], x.mean()) and np.isclose(whole.std[0], x.std()))
+    True
+    """
+
+    weight: float
+    mean: FloatArray
+    std: FloatArray
+
+    @classmethod
+    def of(cls, columns: FloatArray, weights: FloatArray | None = None) -> Self:
+        """The moments of ``columns`` (n_columns, n_rows), rows weighted by ``weights``.
+
+        Values are taken from the first row on, so that a constant column has a standard
+        deviation of exactly 0, and are divided by their range before they are squared.
+        """
+        total = float(columns.shape[1] if weights is None else weights.sum())
+        first = columns[:, :1]
+        d = columns - first
+        mean = np.average(d, axis=1, weights=weights, keepdims=True)
+        d -= mean
+        span = np.abs(d).max(axis=1)
+        d /= np.where(span > 0, span, 1)[:, np.newaxis]
+        std = span * np.sqrt(np.average(d**2, axis=1, weights=weights))
+        return cls(total, (first + mean)[:, 0], std)
+
+    def __add__(self, other: Self) -> Self:
+        total = self.weight + other.weight
+        a, b = self.weight / total, other.weight / total
+        difference = other.mean - self.mean
+        within = np.hypot(np.sqrt(a) * self.std, np.sqrt(b) * other.std)
+        std = np.hypot(within, np.sqrt(a * b) * difference)
+        return type(self)(total, self.mean + b * difference, std)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The units in which columns are measured: a column's z-score is (x - mean) / scale.
+
+    A column that does not vary has z-scores of 0, and counts for nothing when weights are
+    brought into other units: a constant input is ignored, a constant target is predicted.
+    """
+
+    mean: FloatArray
+    scale: FloatArray
+    varies: NDArray[np.bool_]
+
+    @classmethod
+    def identity(cls, n_columns: int) -> Self:
+        """Raw data."""
+        return cls(np.zeros(n_columns), np.ones(n_columns), np.ones(n_columns, bool))
+
+    @classmethod
+    def of(cls, moments: Moments, dtype: DTypeLike) -> Self:
+        """z-scores by `moments`, rounded to `dtype`: what is folded is exactly what was used."""
+        varies = moments.std > 1 / np.finfo(dtype).max  # else the z-scores would overflow
+        scale = np.where(varies, moments.std, 1)
+        return cls(
+            moments.mean.astype(dtype).astype(np.float64),
+            scale.astype(dtype).astype(np.float64),
+            varies,
+        )
+
+
+@dataclass(frozen=True)
+class Units:
+    """The scaling of a network's inputs and the scaling of its outputs."""
+
+    inputs: Scaling
+    outputs: Scaling
+
+    @classmethod
+    def raw(cls, n_inputs: int, n_outputs: int) -> Self:
+        """The units that the data came in."""
+        return cls(Scaling.identity(n_inputs), Scaling.identity(n_outputs))
+
+
+def change_units(weights: list[FloatArray], old: Units, new: Units) -> list[FloatArray]:
+    """The weights that compute in `new` units the function that `weights` compute in `old`.
+
+    Parameters
+    ----------
+    weights : list of arrays of shape (n_in + 1, n_out)
+        Bias row first.
+    old, new : Units
+
+    Returns
+    -------
+    list of arrays of shape (n_in + 1, n_out)
+        float64 copies. Between equal units nothing changes, to the last bit.
+    """
+    changed: list[FloatArray] = [W.astype(np.float64) for W in weights]
+
+    # z_old = (z_new s_new + m_new - m_old) / s_old
+    first, was, now = changed[0], old.inputs, new.inputs
+    first[1:] *= was.varies[:, np.newaxis]
+    first[0] += ((now.mean - was.mean) / was.scale) @ first[1:]
+    first[1:] *= (now.scale / was.scale)[:, np.newaxis]
+
+    # y_new = (y_old s_old + m_old - m_new) / s_new
+    last, was, now = changed[-1], old.outputs, new.outputs
+    last *= was.varies * (was.scale / now.scale)
+    last[0] += (was.mean - now.mean) / now.scale
+    return changed
