@@ -115,7 +115,8 @@ default="sigmoid"
     verbose : bool, default=False
         Print the progress, in the units of y.
     warm_start : bool, default=False
-        Start from the current `weights_` where there are any.
+        Start from the current `weights_` where there are any. They may be the last fit's, or
+        set by hand before the first.
     momentum : float, default=0.9
         Momentum of "sgd".
     nesterovs_momentum : bool, default=True
@@ -365,8 +366,9 @@ default="sigmoid"
     ) -> Self:
         """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
         go_on = go_on and hasattr(self, "weights_")
-        resumed = self._left_off if go_on and one_epoch else None
-        X, y, sample_weight = self._validate(X, y, sample_weight, reset=not go_on)
+        resumed = getattr(self, "_left_off", None) if go_on and one_epoch else None
+        seen_before = go_on and hasattr(self, "n_features_in_")
+        X, y, sample_weight = self._validate(X, y, sample_weight, reset=not seen_before)
         network = Network([X.shape[1], *self._hidden_sizes(), y.shape[1]], self.activation)
         rng = copy.deepcopy(resumed.rng) if resumed else check_random_state(self.random_state)
 
@@ -388,7 +390,8 @@ default="sigmoid"
             solver.resume(resumed.solver)
         monitor = self._make_monitor(solver, objective, held_out)
         if go_on:
-            monitor.resume(self.loss_curve_, resumed.n_stalled if resumed else 0)
+            n_stalled = resumed.n_stalled if resumed else 0
+            monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
         w = self._minimize(solver, objective, w, monitor)
         if not (monitor.converged or monitor.interrupted or one_epoch):
@@ -408,7 +411,7 @@ default="sigmoid"
         self.validation_scores_ = monitor.validation_scores if held_out else None
         self.best_validation_score_ = monitor.best_score if held_out else None
         self.n_iter_ = monitor.n_iter + (self.n_iter_ if resumed else 0)
-        self.t_ = monitor.n_iter * rows.n_rows + (self.t_ if go_on else 0)
+        self.t_ = monitor.n_iter * rows.n_rows + (getattr(self, "t_", 0) if go_on else 0)
         self.n_outputs_ = y.shape[1]
         self.n_layers_ = len(network.layer_sizes)
         self.out_activation_ = "identity"
@@ -418,7 +421,7 @@ default="sigmoid"
     def _validate(
         self, X: MatrixLike, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
-        """X in float32 or float64, y of shape (n_samples, n_outputs), the weights as X."""
+        """X in float32 or float64, y as float64 (n_samples, n_outputs), the weights like X."""
         X, y = validate_data(
             self,
             X,
@@ -431,15 +434,13 @@ default="sigmoid"
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if y.dtype not in (np.float64, np.float32):
-            y = y.astype(np.float64)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=X.dtype, ensure_non_negative=True
             )
             if not sample_weight.any():
                 raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
-        return X, y.reshape(X.shape[0], -1), sample_weight
+        return X, y.astype(np.float64, copy=False).reshape(X.shape[0], -1), sample_weight
 
     def _hidden_sizes(self) -> list[int]:
         """The number of units in each hidden layer."""
@@ -600,7 +601,7 @@ def _units(network: Network, moments: tuple[Moments, Moments] | None, dtype: Any
     for name, m in zip("Xy", moments, strict=True):
         if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
             raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
-    return Units(*(Scaling.of(m, dtype) for m in moments))
+    return Units(Scaling.of(moments[0], dtype), Scaling.of(moments[1], np.float64))
 
 
 def _in_raw_units(network: Network, w: FloatArray, units: Units) -> list[FloatArray]:

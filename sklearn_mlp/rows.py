@@ -7,6 +7,7 @@ that the deterministic solvers know.
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -100,9 +101,12 @@ class Rows:
             self.total_weight = float(
                 (sample_weight if index is None else sample_weight[index]).sum()
             )
-        self._kept = (
-            self._read(slice(None)) if self.n_rows * self.n_columns <= KEPT_FLOATS else None
-        )
+
+    @cached_property
+    def _kept(self) -> Block | None:
+        """All rows as read, where they are few."""
+        few = self.n_rows * self.n_columns <= KEPT_FLOATS
+        return self._read(slice(None)) if few else None
 
     def take(self, index: IntArray) -> "Rows":
         """Some of the rows, by their positions."""
@@ -137,13 +141,14 @@ class Rows:
         return self._read(slice(None)) if self._kept is None else self._kept
 
     def moments(self) -> tuple[Moments, Moments]:
-        """The moments of the inputs and of the targets."""
+        """The moments of the inputs and of the targets, not finite where they overflow."""
 
         def moments_of(block: Block) -> tuple[Moments, Moments]:
             inputs = Moments.of(block.inputs[1:], block.weights)
             return inputs, Moments.of(block.targets, block.weights)
 
-        return self.sum(moments_of, 3 * self.n_columns)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.sum(moments_of, 3 * self.n_columns)
 
     def blocks(self, floats_per_row: int) -> Iterator[Block]:
         """The data in order, in blocks whose working set fits the cache.

@@ -1,0 +1,512 @@
+"""``python -m sklearn_mlp``: the article from end to end, or a network for the user's CSV file.
+
+Without arguments the article's data are generated, its network of five hidden units is trained
+on them, and the error is set beside the article's. With ``DATA.csv --target COLUMN`` a network
+is trained on the file's other columns, scored by cross-validation and on held-out rows.
+"""
+
+import argparse
+import difflib
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_validate, train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from ._typing import FloatArray
+from .datasets import make_hyperplane
+from .regressor import SigmoidMLPRegressor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PROGRAM = "python -m sklearn_mlp"
+ARTICLE_RMSE = 0.0514
+"""Where the article's training levels off."""
+N_FOLDS = 5
+DEFAULT_FIGURE = Path("hyperplane.png")
+INTERRUPTED = "Training was interrupted"
+"""How the regressor's warning starts when Ctrl-C ends a fit."""
+
+
+class CommandError(Exception):
+    """Something the user can put right; shown as one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that leaves it to :func:`main` to show its errors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 2 after an error in what was asked for, or 130 after Ctrl-C.
+    """
+    try:
+        arguments = _parse(argv)
+        if arguments.data is None:
+            _run_article(arguments.figure)
+        else:
+            _run_csv(arguments)
+    except (CommandError, OSError) as error:
+        print("error:", *str(error).split(), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+# The arguments ------------------------------------------------------------------------------
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; those that belong to the other mode are an error."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Train a sigmoid network on DATA.csv and report how well it predicts; "
+        "without arguments, run the article from end to end on its own data.",
+    )
+    defaults = SigmoidMLPRegressor()
+    add = parser.add_argument
+    add("data", nargs="?", type=Path, metavar="DATA.csv", help="comma-separated, with a header")
+    of_article = [
+        add("--figure", type=Path, metavar="PATH", help=f"default: {DEFAULT_FIGURE}"),
+    ]
+    of_csv = [
+        add("--target", metavar="COLUMN", help="the column to predict, from all others"),
+        add(
+            "--hidden",
+            type=_layer_sizes,
+            default=(50,),
+            metavar="N[,N...]",
+            help="units of each hidden layer, 0 for linear regression; default: 50",
+        ),
+        add(
+            "--solver",
+            choices=sorted(defaults._parameter_constraints["solver"][0].options),
+            default=defaults.solver,
+            help=f"default: {defaults.solver}",
+        ),
+        add(
+            "--max-iter",
+            type=_integer_from(1),
+            default=defaults.max_iter,
+            metavar="N",
+            help=f"most iterations; default: {defaults.max_iter}",
+        ),
+        add(
+            "--test-size",
+            type=_fraction,
+            default=0.2,
+            metavar="SHARE",
+            help="share of the rows that is held out; default: 0.2",
+        ),
+        add(
+            "--save",
+            type=Path,
+            metavar="MODEL",
+            help="write the model that was scored on the held-out rows (fitted without them) "
+            "here, with joblib",
+        ),
+        add(
+            "--random-state",
+            type=_integer_from(0),
+            default=0,
+            metavar="SEED",
+            help="of the split, the folds and the initial weights; default: 0",
+        ),
+    ]
+    arguments = parser.parse_args(argv)
+    if arguments.data is None:
+        _refuse(arguments, of_csv, "DATA.csv, the file to train on, is missing")
+    else:
+        _refuse(arguments, of_article, "there is a figure of the article's run only")
+        if arguments.target is None:
+            raise CommandError("which column is to be predicted? Add --target COLUMN")
+    return arguments
+
+
+def _refuse(arguments: argparse.Namespace, options: Sequence[argparse.Action], reason: str) -> None:
+    """Raise an error if one of these options was given."""
+    for option in options:
+        if getattr(arguments, option.dest) != option.default:
+            raise CommandError(f"{option.option_strings[0]}: {reason}")
+
+
+def _layer_sizes(text: str) -> tuple[int, ...]:
+    """Read "50" or "50,20"; "0" is no hidden layer."""
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = (-1,)
+    if sizes == (0,):
+        return ()
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"expected integers such as 50 or 50,20, got {text!r}")
+    return sizes
+
+
+def _integer_from(minimum: int) -> Callable[[str], int]:
+    """Make a reader of integers of at least this much."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"expected an integer from {minimum}, got {text!r}")
+        return value
+
+    return read
+
+
+def _fraction(text: str) -> float:
+    """Read a number between 0 and 1, both excluded."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
+    return value
+
+
+def _check_writable(path: Path, option: str) -> None:
+    """Raise an error if no file can be written there."""
+    if path.is_dir():
+        raise CommandError(f"{option}: {str(path)!r} is a folder, a file name is needed")
+    if not path.parent.is_dir():
+        raise CommandError(f"{option}: there is no folder {str(path.parent)!r}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CommandError(f"{option}: {str(path)!r} may not be written")
+
+
+# The article --------------------------------------------------------------------------------
+
+
+def _run_article(figure_path: Path | None) -> None:
+    """Generate the article's data, train its network, and compare."""
+    path = figure_path or DEFAULT_FIGURE
+    if _figure_class() is not None:
+        _check_figure_path(path)
+    table = make_hyperplane(random_state=0)
+    X, y = table.drop(columns="value"), table["value"]
+
+    print(f"The article's data, {len(X):,} rows, and its network of 5 hidden units:\n")
+    # The data have no noise, so there is nothing that a penalty could guard against.
+    model = SigmoidMLPRegressor(5, alpha=0, tol=1e-5, max_iter=1000, verbose=True, random_state=0)
+    with _warnings_as_lines("not converged in {} iterations", model.max_iter):
+        model.fit(X, y)
+    y_hat = model.predict(X)
+    print(f"\n{table.assign(**{'y hat': y_hat}).head(10)}\n")
+
+    if _figure_class() is None:
+        print('pip install "sklearn-mlp[plot]" adds a figure')
+    else:
+        _article_figure(model, y.to_numpy(), y_hat).savefig(path)
+        print(f"figure: {path}")
+    X_new, y_new = make_hyperplane(random_state=1, return_X_y=True)
+    rmse = _rmse(y, y_hat)
+    rmse_new = _rmse(y_new, model.predict(pd.DataFrame(X_new, columns=X.columns)))
+    print(f"RMSE on {len(y_new):,} fresh rows: {rmse_new:.6f}")
+    print(f"RMSE {rmse:.6f}, the article's {ARTICLE_RMSE}: {ARTICLE_RMSE / rmse:.0f} times smaller")
+
+
+def _figure_class() -> "type[Figure] | None":
+    """Matplotlib's figure, which needs no window and no global state, if it is installed."""
+    try:
+        from matplotlib import figure
+    except ImportError:
+        return None
+    return figure.Figure
+
+
+def _check_figure_path(path: Path) -> None:
+    """Raise an error if no figure can be written there."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    _check_writable(path, "--figure")
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise CommandError(f"--figure: {str(path)!r} should end in .png, .pdf or .svg")
+
+
+def _article_figure(model: SigmoidMLPRegressor, y: FloatArray, y_hat: FloatArray) -> "Figure":
+    """Draw the RMSE at each iteration, and the predicted against the true values."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.5), dpi=120, layout="constrained")
+    training, predictions = figure.subplots(1, 2)
+
+    rmse = np.sqrt(2 * np.asarray(model.loss_curve_)) * y.std()
+    training.semilogy(np.arange(1, rmse.size + 1), rmse, label="this network")
+    plateau = f"the article's plateau, {ARTICLE_RMSE}"
+    training.axhline(ARTICLE_RMSE, linestyle="--", color="C3", label=plateau)
+    training.set(xlabel="iteration", ylabel="RMSE", title="Training")
+    training.legend()
+
+    predictions.plot(y, y_hat, ".", markersize=3, alpha=0.5, rasterized=True, label="rows")
+    ends = [y.min(), y.max()]
+    predictions.plot(ends, ends, color="black", linewidth=0.8, label="predicted = true")
+    predictions.set(xlabel="true value", ylabel="predicted value", title="Predictions")
+    predictions.set_aspect("equal")
+    predictions.legend()
+    return figure
+
+
+# The user's data ----------------------------------------------------------------------------
+
+
+def _run_csv(arguments: argparse.Namespace) -> None:
+    """Train on the user's table and report how well it predicts."""
+    if arguments.save is not None:
+        _check_writable(arguments.save, "--save")
+    table = _read_csv(arguments.data)
+    _check_target(table, arguments.target)
+    X, y = _features_and_target(table, arguments.target)
+    _check_n_rows(len(y), arguments.test_size)
+
+    n_numeric = X.select_dtypes("number").shape[1]
+    kinds = f"{n_numeric} numeric, {X.shape[1] - n_numeric} categorical"
+    _line("data", f"{arguments.data}: {_count(len(y), 'row')}, target {arguments.target!r}")
+    _line("features", f"{X.shape[1]} ({kinds})")
+    try:
+        model = _train_and_report(X, y, arguments)
+    except ValueError as error:  # the data are beyond floating point, or training diverged
+        raise CommandError(str(error)) from error
+    if arguments.save is not None:
+        joblib.dump(model, arguments.save)
+        _line("saved", f"{arguments.save}, the model scored on the held-out rows; to use it:")
+        _line("", "import joblib, pandas")
+        _line("", f"model = joblib.load({str(arguments.save)!r})")
+        _line("", "model.predict(pandas.read_csv('new.csv'))")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read the table, or say why it cannot be read."""
+    if not path.exists():
+        raise CommandError(f"there is no file {str(path)!r}")
+    if path.is_dir():
+        raise CommandError(f"{str(path)!r} is a folder, not a CSV file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, compression=None, index_col=False, low_memory=False)
+    except pd.errors.EmptyDataError:
+        raise CommandError(f"{str(path)!r} is empty") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{str(path)!r} is not a CSV file: it is not UTF-8 text") from None
+    except pd.errors.ParserWarning:
+        raise CommandError(
+            f"{str(path)!r} cannot be read: its rows have more fields than its header"
+        ) from None
+    except ValueError as error:
+        raise CommandError(f"{str(path)!r} cannot be read as CSV: {error}") from error
+    if table.empty:
+        raise CommandError(f"{str(path)!r} has a header but no rows")
+    return table
+
+
+def _check_target(table: pd.DataFrame, target: str) -> None:
+    """Raise an error unless there is such a column, of finite numbers, and another."""
+    if target not in table:
+        raise CommandError(f"there is no column {target!r}{_other_names(target, table.columns)}")
+    y = table[target]
+    if y.dtype == bool or not pd.api.types.is_numeric_dtype(y):
+        present = y.dropna()
+        text = present[pd.to_numeric(present.astype(str), errors="coerce").isna()]
+        example = str((text if len(text) else present).iloc[0])
+        raise CommandError(f"the target {target!r} is not numeric: it has values like {example!r}")
+    if np.isinf(y).any():
+        raise CommandError(f"the target {target!r} has infinite values")
+    if table.shape[1] == 1:
+        raise CommandError(f"there is no column besides the target {target!r} to predict it from")
+
+
+def _other_names(name: str, columns: Sequence[str], n_shown: int = 20) -> str:
+    """Which columns might have been meant, and which there are."""
+    by_lower = {column.lower(): column for column in columns}
+    close = difflib.get_close_matches(name.lower(), by_lower)
+    hint = f"; did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else "."
+    shown = ", ".join(map(repr, columns[:n_shown]))
+    more = f" and {len(columns) - n_shown} more" if len(columns) > n_shown else ""
+    return f"{hint} The columns are {shown}{more}"
+
+
+def _features_and_target(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Take the rows that have a target and the columns that have values."""
+    known = table[table[target].notna()]
+    if len(known) < len(table):
+        _line("dropped", f"{_count(len(table) - len(known), 'row')} without a target")
+    X, y = known.drop(columns=target), known[target].astype(np.float64)
+    empty = X.columns[X.isna().all()]
+    if len(known) and len(empty):
+        names = ", ".join(map(repr, empty))
+        _line("dropped", f"{_count(len(empty), 'column')} without values: {names}")
+        X = X.drop(columns=empty)
+        if not X.shape[1]:
+            raise CommandError("no column besides the target has any values")
+    numbers = X.select_dtypes("number")
+    infinite = numbers.columns[np.isinf(numbers).any()]
+    if len(infinite):
+        raise CommandError(f"infinite values in column {', '.join(map(repr, infinite))}")
+    return X, y
+
+
+def _check_n_rows(n_rows: int, test_size: float) -> None:
+    """Raise an error unless R² is defined in each fold and on the held-out rows."""
+    n_test = math.ceil(n_rows * test_size)
+    n_train = n_rows - n_test
+    if n_train < 2 * N_FOLDS or n_test < 2:
+        raise CommandError(
+            f"too few rows: at least {2 * N_FOLDS} are needed to train on and 2 to hold out, but "
+            f"--test-size {test_size:g} divides {n_rows} into {n_train} and {n_test}"
+        )
+
+
+def _pipeline(arguments: argparse.Namespace) -> Pipeline:
+    """Numbers as they are, categories as indicators, and the network."""
+    columns = ColumnTransformer(
+        [
+            (
+                "numeric",
+                SimpleImputer(strategy="median", keep_empty_features=True),
+                make_column_selector(dtype_include="number"),
+            ),
+            (
+                "categorical",  # a missing value is a category of its own
+                OneHotEncoder(
+                    handle_unknown="infrequent_if_exist", min_frequency=2, max_categories=20
+                ),
+                make_column_selector(dtype_exclude="number"),
+            ),
+        ]
+    )
+    regressor = SigmoidMLPRegressor(
+        arguments.hidden,
+        solver=arguments.solver,
+        max_iter=arguments.max_iter,
+        max_fun=100 * arguments.max_iter,  # so that max_iter is the only limit
+        random_state=arguments.random_state,
+    )
+    return make_pipeline(columns, regressor)
+
+
+def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespace) -> Pipeline:
+    """Cross-validate on the training rows, then train on them all and score the held-out."""
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=arguments.test_size, random_state=arguments.random_state
+    )
+    _line("rows", f"{len(y_train)} to train on, {len(y_test)} held out")
+    model = _pipeline(arguments)
+    with _warnings_as_lines("not converged in {} iterations: raise --max-iter", arguments.max_iter):
+        folds = KFold(N_FOLDS, shuffle=True, random_state=arguments.random_state)
+        r2, rmse = _cross_validate(model, X_train, y_train, folds)
+        model.fit(X_train, y_train)
+    y_hat = model.predict(X_test)
+    network = model[-1]
+    layers = ",".join(map(str, arguments.hidden)) or "no"
+    _line(
+        "network",
+        f"{layers} hidden units, solver {network.solver_}, {network.n_iter_} iterations",
+    )
+    test_r2, test_rmse = f"{r2_score(y_test, y_hat):.3f}", _digits(_rmse(y_test, y_hat), 4)
+    cv_r2 = f"{r2.mean():.3f} ± {r2.std():.3f}"
+    cv_rmse = f"{_digits(rmse.mean(), 4)} ± {_digits(rmse.std(), 2)}"
+    _line("", f"{'R²':<18}RMSE")
+    _line("cross-validated", f"{cv_r2:<18}{cv_rmse}   (mean ± std of {N_FOLDS} folds)")
+    _line("held out", f"{test_r2:<18}{test_rmse}")
+    return model
+
+
+def _cross_validate(
+    model: Pipeline, X: pd.DataFrame, y: pd.Series, folds: KFold
+) -> tuple[FloatArray, FloatArray]:
+    """R² and RMSE in each fold; Ctrl-C ends them all, not one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=INTERRUPTED)
+        try:
+            scores = cross_validate(
+                model,
+                X,
+                y,
+                cv=folds,
+                scoring=("r2", "neg_root_mean_squared_error"),
+                error_score="raise",
+            )
+        except UserWarning as warning:
+            if str(warning).startswith(INTERRUPTED):
+                raise KeyboardInterrupt from None
+            raise
+    return scores["test_r2"], -scores["test_neg_root_mean_squared_error"]
+
+
+# Both ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _warnings_as_lines(not_converged: str, max_iter: int) -> Iterator[None]:
+    """Print the warnings of a fit after it, each once, as a line among the others."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        warnings.filterwarnings("always", message=INTERRUPTED)
+        yield
+    lines = [
+        not_converged.format(max_iter)
+        if issubclass(warning.category, ConvergenceWarning)
+        else str(warning.message)
+        for warning in caught
+    ]
+    for line in dict.fromkeys(lines):
+        print(line)
+
+
+def _rmse(y: Any, y_hat: FloatArray) -> float:
+    """Root mean squared error."""
+    return float(np.sqrt(np.mean((np.asarray(y) - y_hat) ** 2)))
+
+
+def _digits(value: float, n: int) -> str:
+    """Write a number with so many significant digits and no exponent."""
+    return np.format_float_positional(value, precision=n, fractional=False, trim="-")
+
+
+def _count(n: int, noun: str) -> str:
+    """Say how many, in the singular or the plural."""
+    return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _line(label: str, text: str) -> None:
+    """Print a line of the report, its texts below one another."""
+    print(f"{label:<16}{text}".rstrip(), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from sklearn_mlp.network import Network, Workspace
+from tests import reference
+from tests.strategies import Problem, problems
+
+
+def run(problem: Problem) -> tuple[Network, list[np.ndarray], np.ndarray, Workspace]:
+    """A forward pass."""
+    network = Network(problem.layer_sizes, problem.activation)
+    inputs = np.vstack([np.ones(len(problem.X)), problem.X.T])
+    workspace = Workspace(network.layer_sizes, len(problem.X), np.float64)
+    layers = network.layers(problem.w)
+    network.forward(layers, inputs, workspace)
+    return network, layers, inputs, workspace
+
+
+@given(problems())
+def test_forward_is_input_times_weights_plus_bias_activate(problem: Problem) -> None:
+    *_, workspace = run(problem)
+    expected = reference.predict(problem.w, problem.X, problem.layer_sizes, problem.activation)
+    np.testing.assert_allclose(workspace.prediction.T, expected, rtol=1e-12, atol=1e-12)
+
+
+@given(problems())
+@settings(deadline=None)
+def test_jacobian_agrees_with_complex_steps(problem: Problem) -> None:
+    network, layers, inputs, workspace = run(problem)
+    J = network.jacobian(layers, inputs, workspace)
+    expected = reference.complex_step(
+        lambda w: reference.predict(w, problem.X, problem.layer_sizes, problem.activation),
+        problem.w,
+    )
+    np.testing.assert_allclose(J.transpose(2, 0, 1), expected, rtol=1e-10, atol=1e-10)
+
+
+@given(problems())
+@settings(deadline=None)
+def test_gradient_is_the_jacobian_transpose_times_the_error(problem: Problem) -> None:
+    network, layers, inputs, workspace = run(problem)
+    error = workspace.prediction - problem.y.T
+    g = np.empty(network.n_parameters)
+    network.gradient(layers, inputs, workspace, error, network.layers(g))
+    jacobian = reference.complex_step(
+        lambda w: reference.predict(w, problem.X, problem.layer_sizes, problem.activation),
+        problem.w,
+    )
+    expected = np.einsum("nkp,kn->p", jacobian, error)
+    np.testing.assert_allclose(g, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_layers_are_views_with_the_bias_row_first() -> None:
+    network = Network([2, 3, 1], "sigmoid")
+    w = np.arange(13.0)
+    first, second = network.layers(w)
+    np.testing.assert_array_equal(first, [[0, 1, 2], [3, 4, 5], [6, 7, 8]])
+    np.testing.assert_array_equal(second[:, 0], [9, 10, 11, 12])
+    first[0, 0] = -1
+    assert w[0] == -1
+    np.testing.assert_array_equal(network.is_coef(), [0] * 3 + [1] * 6 + [0] + [1] * 3)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "softplus", "identity"])
+def test_initial_weights_keep_every_layer_centred_and_of_unit_variance(activation: str) -> None:
+    sizes = (100, 200, 200, 200, 50)
+    network = Network(sizes, activation)
+    rng = np.random.RandomState(0)
+    w = network.initial_weights(rng)
+    X = rng.standard_normal((2000, sizes[0]))
+    for depth in range(1, len(sizes)):
+        n_weights = Network(sizes[: depth + 1], activation).n_parameters
+        z = reference.predict(w[:n_weights], X, sizes[: depth + 1], activation)
+        hidden = depth < len(sizes) - 1
+        # Over rows and units together: 2 with the bias of a hidden layer, 1 without.
+        assert abs(z.mean()) < 0.25
+        assert z.var() == pytest.approx(2 if hidden else 1, rel=0.25)
+
+
+def test_initial_weights_follow_the_seed() -> None:
+    network = Network([4, 5, 1], "sigmoid")
+    draws = [network.initial_weights(np.random.RandomState(seed)) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).all()

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_mlp.network import Network
+from sklearn_mlp.objective import Objective
+from sklearn_mlp.rows import Rows
+from tests import reference
+from tests.strategies import Problem, problems
+
+
+@given(problems(), st.floats(0, 10))
+@settings(deadline=None)
+def test_value_and_gradient_are_the_documented_loss_and_its_derivative(
+    problem: Problem, alpha: float
+) -> None:
+    network = Network(problem.layer_sizes, problem.activation)
+    rows = Rows(problem.X, problem.y, problem.s)
+    value, gradient = Objective(network, rows, alpha).value_and_gradient(problem.w)
+
+    def loss(w: np.ndarray) -> np.number:
+        return reference.loss(
+            w, problem.X, problem.y, problem.s, alpha, problem.layer_sizes, problem.activation
+        )
+
+    assert value == pytest.approx(float(loss(problem.w)), rel=1e-12)
+    np.testing.assert_allclose(
+        gradient, reference.complex_step(loss, problem.w), rtol=1e-10, atol=1e-10
+    )
+
+
+def test_a_minibatch_of_all_rows_gives_the_same() -> None:
+    rng = np.random.default_rng(0)
+    network = Network([3, 4, 2], "tanh")
+    rows = Rows(rng.normal(size=(20, 3)), rng.normal(size=(20, 2)), rng.uniform(1, 2, 20))
+    objective = Objective(network, rows, 0.3)
+    w = rng.normal(size=network.n_parameters)
+    value, gradient = objective.value_and_gradient(w)
+    out = np.empty_like(w)
+    assert objective.value_and_gradient_on(w, rows.whole(), out) == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(out, gradient, rtol=1e-13)
+
+
+def test_the_mean_squared_error_is_the_loss_less_its_penalty() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+    network = Network([3, 4, 1], "sigmoid")
+    objective = Objective(network, Rows(X, y), 5.0)
+    w = rng.normal(size=network.n_parameters)
+    value, _ = objective.value_and_gradient(w)
+    error = reference.predict(w, X, (3, 4, 1), "sigmoid") - y
+    assert objective.mean_squared_error(w, value) == pytest.approx(np.mean(error**2))

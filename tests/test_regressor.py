@@ -1,0 +1,450 @@
+import copy
+import os
+import signal
+import tracemalloc
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import r2_score
+from threadpoolctl import threadpool_limits
+
+from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp.datasets import make_hyperplane
+from sklearn_mlp.monitor import Monitor
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(80, 3))
+Y = np.column_stack([np.sin(X[:, 0]) + X[:, 1] * X[:, 2], X[:, 0]])
+y = Y[:, 0]
+
+SOLVERS = ["lbfgs", "adam", "sgd", "gd"]
+
+
+def regressor(**parameters: Any) -> SigmoidMLPRegressor:
+    return SigmoidMLPRegressor(**{"hidden_layer_sizes": (5,), "random_state": 0, **parameters})
+
+
+def fitted(model: SigmoidMLPRegressor, *data: Any) -> SigmoidMLPRegressor:
+    """The model after a fit that need not converge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*data)
+
+
+# What is learnt ----------------------------------------------------------------------------
+
+
+def test_linear_regression_is_the_network_without_hidden_layers() -> None:
+    ours = regressor(hidden_layer_sizes=(), solver="lbfgs", alpha=0, tol=1e-10).fit(X, Y)
+    theirs = LinearRegression().fit(X, Y)
+    np.testing.assert_allclose(ours.coefs_[0].T, theirs.coef_, atol=1e-7)
+    np.testing.assert_allclose(ours.intercepts_[0], theirs.intercept_, atol=1e-7)
+
+
+def test_alpha_is_ridge_regressions() -> None:
+    s = rng.uniform(0.5, 2, size=80)
+    ours = regressor(
+        hidden_layer_sizes=(), solver="lbfgs", alpha=7.0, tol=1e-10, standardize=False
+    ).fit(X, y, s)
+    theirs = Ridge(alpha=7.0).fit(X, y, s)
+    np.testing.assert_allclose(ours.coefs_[0][:, 0], theirs.coef_, atol=1e-7)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "softplus"])
+@pytest.mark.parametrize("hidden", [20, (20,), [10, 10], (8, 8, 8)])
+def test_a_nonlinear_function_is_learnt(activation: str, hidden: Any) -> None:
+    model = regressor(hidden_layer_sizes=hidden, activation=activation, solver="lbfgs")
+    assert fitted(model, X, Y).score(X, Y) > 0.95
+    assert model.predict(X).shape == (80, 2)
+    assert next(W.shape for W in model.coefs_) == (3, np.ravel(hidden)[0])
+    assert model.n_layers_ == len(np.ravel(hidden)) + 2
+    assert model.n_outputs_ == 2
+
+
+def test_logistic_is_another_name_of_the_sigmoid() -> None:
+    one, other = (fitted(regressor(activation=a), X, y) for a in ("sigmoid", "logistic"))
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_auto_takes_lbfgs_for_few_rows_and_adam_for_many() -> None:
+    assert fitted(regressor(max_iter=1), X, y).solver_ == "lbfgs"
+    assert fitted(regressor(max_iter=1), *_many_rows()).solver_ == "adam"
+    assert regressor().partial_fit(X, y).solver_ == "adam"
+
+
+def _many_rows() -> tuple[np.ndarray, np.ndarray]:
+    return make_hyperplane(20_000, random_state=0, return_X_y=True)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_predictions_do_not_depend_on_units(solver: str, data: st.DataObject) -> None:
+    def factors(n: int) -> np.ndarray:
+        exponents = data.draw(st.lists(st.floats(-6, 6), min_size=n, max_size=n))
+        return np.array([10.0**e for e in exponents])
+
+    def predictions(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        rate = {"gd": 0.1}.get(solver, 0.01)
+        model = regressor(solver=solver, learning_rate_init=rate, max_iter=40)
+        return fitted(model, X, y).predict(X)
+
+    scale, shift = factors(3), factors(3)
+    y_scale, y_shift = factors(1), factors(1)
+    expected = predictions(X, y)
+    moved = predictions(scale * (X + shift), y_scale * (y + y_shift)) / y_scale - y_shift
+    np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_sparse_data_give_what_dense_data_give(solver: str) -> None:
+    sparse = sp.random_array((80, 6), density=0.3, format="csr", random_state=0)
+    model = fitted(regressor(solver=solver, max_iter=20), sparse, y)
+    dense = fitted(regressor(solver=solver, max_iter=20), sparse.toarray(), y)
+    np.testing.assert_array_equal(model.predict(sparse.tocsc()), dense.predict(sparse.toarray()))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_float32_stays_float32(solver: str) -> None:
+    single = fitted(regressor(solver=solver, max_iter=20), X.astype(np.float32), y)
+    assert {W.dtype for W in single.weights_} == {np.dtype(np.float32)}
+    assert single.predict(X.astype(np.float32)).dtype == np.float32
+    double = fitted(regressor(solver=solver, max_iter=20), X, y)
+    np.testing.assert_allclose(single.predict(X), double.predict(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_integer_weight_is_as_good_as_copies(solver: str) -> None:
+    s = np.random.default_rng(1).integers(0, 4, size=80)
+    model = regressor(solver=solver, batch_size=1000, max_iter=30)
+    weighted = fitted(model, X, Y, s).predict(X)
+    repeated = fitted(model, X.repeat(s, axis=0), Y.repeat(s, axis=0)).predict(X)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_same_seed_gives_the_same_bits_whatever_the_number_of_threads(solver: str) -> None:
+    X, y = _many_rows()
+    weights = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            model = regressor(solver=solver, hidden_layer_sizes=(30, 20), max_iter=3)
+            weights.append(np.concatenate([W.ravel() for W in fitted(model, X, y).weights_]))
+    np.testing.assert_array_equal(*weights)
+
+
+# How it ends -------------------------------------------------------------------------------
+
+
+def test_early_stopping_keeps_the_weights_that_scored_best() -> None:
+    model = regressor(
+        hidden_layer_sizes=(50,), solver="adam", learning_rate_init=0.05, early_stopping=True,
+        validation_fraction=0.3, max_iter=500,
+    )  # fmt: skip
+    model.fit(X, y)
+    assert model.n_iter_ < 500
+    assert model.best_loss_ is None
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.validation_scores_[-1] < model.best_validation_score_
+    held_out = _held_out(0.3)
+    score = r2_score(y[held_out], model.predict(X[held_out]))
+    assert score == pytest.approx(model.best_validation_score_, rel=1e-10)
+
+
+def _held_out(fraction: float) -> np.ndarray:
+    """The rows that scikit-learn's own split of this seed puts aside."""
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split(np.arange(80), test_size=fraction, random_state=0)[1]
+
+
+def test_lbfgs_stops_early_too() -> None:
+    model = regressor(hidden_layer_sizes=(50,), solver="lbfgs", early_stopping=True, max_iter=5000)
+    model.fit(X, y)
+    assert len(model.validation_scores_) == model.n_iter_ < 5000
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_not_converged_is_a_warning_that_says_what_to_raise(solver: str) -> None:
+    model = regressor(solver=solver, max_iter=3, tol=0)
+    with pytest.warns(ConvergenceWarning, match=rf"{solver} has not converged in 3 .*max_iter"):
+        model.fit(X, y)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_warm_start_goes_on_where_the_last_fit_ended(standardize: bool) -> None:
+    common = {"solver": "gd", "learning_rate_init": 0.1, "tol": 0.0, "standardize": standardize}
+    at_once = fitted(regressor(**common, max_iter=40), X, y)
+    model = regressor(**common, max_iter=20, warm_start=True)
+    fitted(fitted(model, X, y), X, y)
+    np.testing.assert_allclose(model.predict(X), at_once.predict(X), rtol=1e-10)
+    np.testing.assert_allclose(model.loss_curve_, at_once.loss_curve_, rtol=1e-10)
+    assert model.n_iter_ == 20
+    assert model.t_ == 40 * 80
+
+
+def test_warm_start_takes_weights_set_by_hand() -> None:
+    model = regressor(solver="gd", learning_rate_init=1e-300, max_iter=1, warm_start=True)
+    model.weights_ = [rng.normal(size=(4, 5)), rng.normal(size=(6, 1))]
+    a = 1 / (1 + np.exp(-(model.weights_[0][0] + X @ model.weights_[0][1:])))
+    expected = model.weights_[1][0] + a @ model.weights_[1][1:]
+    np.testing.assert_allclose(fitted(model, X, y).predict(X), expected[:, 0], rtol=1e-10)
+
+
+def test_partial_fit_learns_the_scale_of_the_data_as_they_come() -> None:
+    model = regressor(solver="adam", learning_rate_init=0.02, batch_size=20)
+    raw, target = 1e6 * X - 1e6, 1e-3 * (np.sin(X[:, 0]) + X[:, 1])
+    for _ in range(60):
+        for part in np.array_split(np.arange(80), 4):
+            model.partial_fit(raw[part], target[part])
+    assert model.score(raw, target) > 0.95
+
+
+def test_partial_fit_takes_up_a_lowered_learning_rate() -> None:
+    model = regressor(solver="adam").partial_fit(X, y)
+    before = [W.copy() for W in model.weights_]
+    model.set_params(learning_rate_init=1e-300).partial_fit(X, y)
+    for W, V in zip(model.weights_, before, strict=True):
+        np.testing.assert_allclose(W, V, rtol=1e-12, atol=1e-13)
+
+
+def test_interruption_from_the_keyboard_keeps_the_best_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = Monitor.record
+
+    def interrupted(self: Monitor, w: np.ndarray, loss: float) -> None:
+        record(self, w, loss)
+        if self.n_iter == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Monitor, "record", interrupted)
+    model = regressor(solver="gd", learning_rate_init=0.1)
+    with pytest.warns(UserWarning, match="interrupted after 7 iterations; the best weights"):
+        model.fit(X, y)
+    monkeypatch.undo()
+    expected = fitted(regressor(solver="gd", learning_rate_init=0.1, max_iter=6, tol=0), X, y)
+    assert model.n_iter_ == 7
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_memory_beyond_the_data_does_not_grow_with_rows_times_units(solver: str) -> None:
+    n_samples, units = 100_000, 100
+    X = np.random.default_rng(0).normal(size=(n_samples, 10))
+    y = X[:, 0]
+    model = regressor(hidden_layer_sizes=(units,), solver=solver, max_iter=1)
+    tracemalloc.start()
+    fitted(model, X, y).predict(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.2 * n_samples * units * 8  # 16 MB, mostly blocks; rows x units are 80 MB
+
+
+# Edges -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_constant_feature_is_ignored(solver: str) -> None:
+    constant = np.column_stack([X, np.full(80, 0.1)])
+    model = fitted(regressor(solver=solver, max_iter=20), constant, y)
+    elsewhere = constant.copy()
+    elsewhere[:, 3] = 1e6
+    np.testing.assert_array_equal(model.coefs_[0][3], 0)
+    np.testing.assert_array_equal(model.predict(elsewhere), model.predict(constant))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_constant_target_is_predicted(solver: str) -> None:
+    model = fitted(regressor(solver=solver, max_iter=20), X, np.full(80, 0.1))
+    np.testing.assert_array_equal(model.predict(10 * X), 0.1)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_row_is_predicted_everywhere(solver: str) -> None:
+    model = fitted(regressor(solver=solver, max_iter=20), X[:1], y[:1])
+    np.testing.assert_array_equal(model.predict(X), y[0])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_feature(solver: str) -> None:
+    model = regressor(solver=solver, learning_rate_init=0.05, max_iter=500, tol=1e-6)
+    x, target = X[:, :1], np.sin(X[:, 0])
+    assert fitted(model, x, target).score(x, target) > 0.9
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_duplicate_columns(solver: str) -> None:
+    twice = np.hstack([X, X])
+    assert np.isfinite(fitted(regressor(solver=solver), twice, y).predict(twice)).all()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_columns_1e12_apart_in_scale(solver: str) -> None:
+    apart = X * [1e-6, 1, 1e6]
+    near = fitted(regressor(solver=solver, max_iter=20), X, y)
+    far = fitted(regressor(solver=solver, max_iter=20), apart, y)
+    np.testing.assert_allclose(far.predict(apart), near.predict(X), rtol=1e-6, atol=1e-6)
+
+
+def test_a_million_rows() -> None:
+    X = np.random.default_rng(0).normal(size=(1_000_000, 2))
+    model = regressor(batch_size=10_000, learning_rate_init=0.01, max_iter=6)
+    assert fitted(model, X, np.sin(X[:, 0]) + X[:, 1]).score(X, np.sin(X[:, 0]) + X[:, 1]) > 0.99
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_targets_of_an_extreme_scale(scale: float) -> None:
+    ordinary = fitted(regressor(max_iter=40), X, y).predict(X)
+    extreme = fitted(regressor(max_iter=40), X, scale * y).predict(X) / scale
+    np.testing.assert_allclose(extreme, ordinary, rtol=1e-6, atol=1e-6)
+
+
+# What bad input gets -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("solver", "epoch"), [("gd", r"\d+"), ("sgd", r"\d+"), ("adam", r"\d+")])
+def test_divergence_names_the_epoch_and_what_to_lower(solver: str, epoch: str) -> None:
+    model = regressor(solver=solver, activation="identity", learning_rate_init=1e200)
+    with pytest.raises(
+        ValueError, match=rf"epoch {epoch}.*Lower learning_rate_init \(now 1e\+200\)"
+    ):
+        model.fit(X, y)
+    assert not hasattr(model, "n_features_in_")
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_failure_leaves_the_estimator_as_it_was(method: str) -> None:
+    model = regressor(solver="sgd", activation="identity", warm_start=True, max_iter=2)
+    fitted(model, X, y).partial_fit(X, y)
+    twin = copy.deepcopy(model)
+    with pytest.raises(ValueError, match="NaN"):
+        getattr(model, method)(X, np.full(80, np.nan))
+    model.set_params(learning_rate_init=1e200, batch_size=10)
+    with pytest.raises(ValueError, match="diverged"):
+        getattr(model, method)(X, y)
+    model.set_params(learning_rate_init=0.001, batch_size="auto")
+    for other in (model, twin):
+        other.partial_fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), twin.predict(X))
+    assert model.loss_curve_ == twin.loss_curve_
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["X", "y", "sample_weight"])
+def test_numbers_that_are_none_are_refused_by_name(bad: float, where: str) -> None:
+    data = {"X": X.copy(), "y": y.copy(), "sample_weight": np.ones(80)}
+    data[where].flat[7] = bad
+    with pytest.raises(ValueError, match=rf"(?i){where}.*contains (NaN|infinity)"):
+        regressor().fit(**data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((X[:0], y[:0]), "0 sample"),
+        ((X[0], y), "Expected 2D array"),
+        ((X, y[:-1]), "inconsistent numbers of samples"),
+        ((X, y, np.ones(79)), "sample_weight"),
+        ((X, y, -np.ones(80)), "Negative values"),
+        ((X, y, np.zeros(80)), "(?i)zero|weight of 0"),
+        ((X, np.array(["a"] * 80)), "convert"),
+        ((X.astype(complex), y), "Complex data"),
+        ((np.vstack([[[1.7e308, 0, 0], [-1.7e308, 0, 0]], X[2:]]), y), "too large"),
+    ],
+)
+def test_wrong_data_are_refused(data: tuple[Any, ...], message: str) -> None:
+    model = regressor()
+    with pytest.raises(ValueError, match=message):
+        model.fit(*data)
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_a_column_vector_of_targets_is_flattened_with_a_warning() -> None:
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        model = regressor(tol=0.01).fit(X, y[:, np.newaxis])
+    assert model.predict(X).shape == (80,)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"activation": "gelu"}, "'activation'.*softplus"),
+        ({"solver": "newton"}, "'solver'.*lbfgs"),
+        ({"loss": "absolute"}, "'loss'.*squared_error"),
+        ({"alpha": -1}, "'alpha'"),
+        ({"batch_size": 0}, "'batch_size'"),
+        ({"learning_rate": "fast"}, "'learning_rate'"),
+        ({"learning_rate_init": 0}, "'learning_rate_init'"),
+        ({"max_iter": 0}, "'max_iter'"),
+        ({"momentum": 1.1}, "'momentum'"),
+        ({"beta_1": 1.0}, "'beta_1'"),
+        ({"validation_fraction": 1.0}, "'validation_fraction'"),
+        ({"standardize": "yes"}, "'standardize'"),
+        ({"hidden_layer_sizes": (5, 0)}, "hidden_layer_sizes must be"),
+        ({"hidden_layer_sizes": (2.5,)}, "hidden_layer_sizes must be"),
+        ({"hidden_layer_sizes": ("a",)}, "hidden_layer_sizes must be"),
+        ({"hidden_layer_sizes": -1}, "'hidden_layer_sizes'"),
+        ({"early_stopping": True, "validation_fraction": 0.01}, "raise validation_fraction"),
+    ],
+)
+def test_unknown_parameter_values_are_refused_by_name(
+    parameters: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        regressor(**parameters).fit(X, y)
+
+
+def test_predict_before_fit() -> None:
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        regressor().predict(X)
+
+
+def test_predict_with_another_number_of_columns() -> None:
+    with pytest.raises(
+        ValueError, match="X has 2 features, but SigmoidMLPRegressor is expecting 3"
+    ):
+        fitted(regressor(), X, y).predict(X[:, :2])
+
+
+def test_partial_fit_is_for_solvers_that_learn_in_parts() -> None:
+    with pytest.raises(AttributeError, match="partial_fit"):
+        regressor(solver="lbfgs").partial_fit(X, y)
+    with pytest.raises(ValueError, match="early_stopping=False, or call fit"):
+        regressor(early_stopping=True).partial_fit(X, y)
+
+
+def test_going_on_with_other_shapes_says_which() -> None:
+    model = fitted(regressor(warm_start=True), X, y)
+    with pytest.raises(ValueError, match=r"have shapes \[\(4, 5\), \(6, 1\)\].*need \[\(4, 7\)"):
+        model.set_params(hidden_layer_sizes=(7,)).fit(X, y)
+
+
+def test_float32_weights_that_would_overflow_are_refused() -> None:
+    with pytest.raises(ValueError, match="overflow float32"):
+        regressor(tol=0.01).fit(X.astype(np.float32), 1e300 * y)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_verbose_prints_the_error_in_the_units_of_y(
+    verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = fitted(
+        regressor(hidden_layer_sizes=(), solver="lbfgs", alpha=0, verbose=verbose), X, 100 * y
+    )
+    lines = capsys.readouterr().out.splitlines()
+    if not verbose:
+        assert lines == []
+        return
+    rmse = np.sqrt(np.mean((model.predict(X) - 100 * y) ** 2))
+    assert float(lines[-1].split()[-1]) == pytest.approx(rmse, rel=1e-3)

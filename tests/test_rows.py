@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sklearn_mlp import rows as rows_module
+from sklearn_mlp.rows import Block, Rows
+from sklearn_mlp.standardize import Scaling, Units
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(1000, 3)) * [1, 10, 0.1] + [0, 5, 2]
+Y = rng.normal(size=(1000, 2)) * 4 + 1
+S = rng.integers(0, 3, size=1000).astype(float)
+UNITS = Units(
+    Scaling(X.mean(axis=0), X.std(axis=0), np.ones(3, bool)),
+    Scaling(Y.mean(axis=0), Y.std(axis=0), np.ones(2, bool)),
+)
+
+
+@pytest.fixture(params=["kept", "read"])
+def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few rows, with the data kept whole as read or read anew at each pass."""
+    monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 700)
+    if request.param == "read":
+        monkeypatch.setattr(rows_module, "KEPT_FLOATS", 0)
+
+
+def gathered(blocks: list[Block]) -> Block:
+    weights = [b.weights for b in blocks if b.weights is not None]
+    return Block(
+        np.hstack([b.inputs for b in blocks]),
+        np.hstack([b.targets for b in blocks]),
+        np.concatenate(weights) if weights else None,
+    )
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sp.csr_array, sp.csr_matrix])
+def test_blocks_are_the_rows_in_order_as_z_scores_with_a_row_of_ones(container: type) -> None:
+    blocks = list(Rows(container(X), Y, units=UNITS).blocks(2))
+    assert len(blocks) == 10
+    whole = gathered(blocks)
+    np.testing.assert_array_equal(whole.inputs[0], 1)
+    np.testing.assert_allclose(whole.inputs[1:].T, (X - X.mean(axis=0)) / X.std(axis=0))
+    np.testing.assert_allclose(whole.targets.T, (Y - Y.mean(axis=0)) / Y.std(axis=0))
+    assert whole.weights is None
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_rows_of_weight_zero_and_rows_not_taken_are_left_out() -> None:
+    index = np.arange(0, 1000, 7)
+    expected = index[S[index] > 0]
+    for rows in (Rows(X, Y, S, index=index), Rows(X, Y, S).take(_positions(index))):
+        whole = gathered(list(rows.blocks(2)))
+        np.testing.assert_array_equal(whole.inputs[1:].T, X[expected])
+        np.testing.assert_array_equal(whole.weights, S[expected])
+        assert rows.n_rows == len(expected)
+        assert rows.total_weight == S[expected].sum()
+
+
+def _positions(index: np.ndarray) -> np.ndarray:
+    """Where those rows of `index` that have a weight stand among all that have one."""
+    return np.flatnonzero(np.isin(np.flatnonzero(S), index))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_sum_over_blocks_is_the_sum_over_rows() -> None:
+    def f(block: Block) -> tuple[float, np.ndarray]:
+        assert block.weights is not None
+        return block.total_weight, block.inputs @ (block.weights * block.targets).T
+
+    total, products = Rows(X, Y, S).sum(f, 2)
+    assert total == S.sum()
+    ones = np.column_stack([np.ones(1000), X])
+    np.testing.assert_allclose(products, ones.T @ (S[:, None] * Y), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_an_epoch_of_minibatches_has_every_row_once(shuffle: bool) -> None:
+    rng = np.random.RandomState(0) if shuffle else None
+    batches = list(Rows(X, Y, dtype=np.float32).minibatches(64, rng))
+    assert [b.inputs.shape[1] for b in batches] == [64] * 15 + [40]
+    assert {b.inputs.dtype for b in batches} == {np.dtype(np.float32)}
+    values = gathered(batches).inputs[1]
+    expected = X[:, 0].astype(np.float32)
+    assert (values == expected).all() != shuffle
+    np.testing.assert_array_equal(np.sort(values), np.sort(expected))
+
+
+def test_targets_too_large_for_the_blocks_dtype_are_scaled_before_they_are_rounded() -> None:
+    y = 1e200 * Y
+    units = Units(
+        UNITS.inputs, Scaling(1e200 * Y.mean(axis=0), 1e200 * Y.std(axis=0), np.ones(2, bool))
+    )
+    block = Rows(X.astype(np.float32), y, units=units, dtype=np.float32).whole()
+    expected = (Y - Y.mean(axis=0)) / Y.std(axis=0)
+    np.testing.assert_allclose(block.targets.T, expected, rtol=1e-6, atol=1e-6)

@@ -1,0 +1,145 @@
+"""Each solver against scikit-learn's, started from the same weights on the same batches."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+from sklearn_mlp import SigmoidMLPRegressor
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 4))
+Y = np.column_stack([np.sin(X[:, 0]) + X[:, 1], X[:, 2] * X[:, 3]])
+S = rng.uniform(0.2, 3, size=60)
+
+
+def fit_both(
+    sample_weight: np.ndarray | None = None, y: np.ndarray = Y, **parameters: Any
+) -> tuple[MLPRegressor, SigmoidMLPRegressor]:
+    """Train scikit-learn's network and ours by the same rule from scikit-learn's start."""
+    common = {
+        "hidden_layer_sizes": (5, 3),
+        "activation": "tanh",
+        "shuffle": False,
+        "random_state": 0,
+        "max_iter": 30,
+        "tol": 0.0,
+        "alpha": 0.01,
+        **parameters,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        start = MLPRegressor(**{**common, "max_iter": 1, "learning_rate_init": 1e-300})
+        if common["solver"] == "lbfgs":
+            start.set_params(solver="sgd")
+        start.fit(X, y)
+        theirs = MLPRegressor(**common, warm_start=True)
+        theirs.__dict__.update(_only_weights(start))
+        ours = SigmoidMLPRegressor(**common, warm_start=True, standardize=False)
+        ours.weights_ = weights_of(start)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return theirs.fit(X, y, **weights), ours.fit(X, y, sample_weight)
+
+
+def weights_of(mlp: MLPRegressor) -> list[np.ndarray]:
+    """The layers of scikit-learn's network, bias row first."""
+    return [np.vstack([b, W]) for W, b in zip(mlp.coefs_, mlp.intercepts_, strict=True)]
+
+
+def _only_weights(start: MLPRegressor) -> dict[str, Any]:
+    state = {k: v for k, v in vars(start).items() if k not in start.get_params()}
+    state.pop("_optimizer")
+    return {**state, "t_": 0, "loss_curve_": [], "best_loss_": np.inf, "_no_improvement_count": 0}
+
+
+def assert_same(theirs: MLPRegressor, ours: SigmoidMLPRegressor, rtol: float = 1e-9) -> None:
+    for a, b in zip(
+        ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-11)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=rtol, atol=1e-11)
+
+
+ONE_OUTPUT = Y[:, 0]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"solver": "adam", "learning_rate_init": 0.01, "batch_size": 7},
+        {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.5, "beta_2": 0.9},
+        {"solver": "sgd", "learning_rate_init": 0.05, "batch_size": 16},
+        {"solver": "sgd", "learning_rate_init": 0.05, "nesterovs_momentum": False},
+        {"solver": "sgd", "learning_rate_init": 0.05, "momentum": 0.0},
+        {"solver": "sgd", "learning_rate_init": 0.5, "learning_rate": "invscaling"},
+        {
+            "solver": "sgd",
+            "learning_rate_init": 0.05,
+            "learning_rate": "adaptive",
+            "tol": 0.02,
+            "n_iter_no_change": 2,
+            "max_iter": 100,
+        },
+        {"solver": "adam", "learning_rate_init": 0.01, "tol": 0.01, "n_iter_no_change": 3},
+    ],
+)
+def test_stochastic_solvers_walk_the_path_of_scikit_learns(parameters: dict[str, Any]) -> None:
+    theirs, ours = fit_both(y=ONE_OUTPUT, **parameters)
+    assert_same(theirs, ours)
+    assert ours.n_iter_ == theirs.n_iter_
+    assert ours.t_ == theirs.t_
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_several_outputs_walk_the_same_path(solver: str) -> None:
+    assert_same(*fit_both(solver=solver, learning_rate_init=0.01, batch_size=20))
+
+
+def test_lbfgs_comes_to_the_minimum_of_scikit_learns() -> None:
+    theirs, ours = fit_both(
+        y=ONE_OUTPUT, solver="lbfgs", max_iter=5000, tol=1e-9, alpha=1.0, hidden_layer_sizes=(3,)
+    )
+    assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-6)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-3, atol=1e-3)
+
+
+def test_gd_is_sgd_in_one_batch_without_momentum() -> None:
+    theirs, _ = fit_both(
+        y=ONE_OUTPUT, solver="sgd", momentum=0.0, batch_size=60, learning_rate_init=0.1
+    )
+    start, _ = fit_both(y=ONE_OUTPUT, solver="sgd", learning_rate_init=1e-300, max_iter=1)
+    ours = SigmoidMLPRegressor(
+        (5, 3),
+        "tanh",
+        solver="gd",
+        alpha=0.01,
+        learning_rate_init=0.1,
+        tol=0.0,
+        max_iter=30,
+        standardize=False,
+        warm_start=True,
+    )
+    ours.weights_ = weights_of(start)
+    with pytest.warns(ConvergenceWarning, match=r"gd has not converged in 30 iterations"):
+        ours.fit(X, ONE_OUTPUT)
+    assert_same(theirs, ours)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+
+
+def test_partial_fit_walks_the_path_of_scikit_learns() -> None:
+    common = {"hidden_layer_sizes": (5,), "activation": "tanh", "solver": "adam", "shuffle": False}
+    theirs = MLPRegressor(**common, random_state=0)
+    ours = SigmoidMLPRegressor(**common, alpha=1e-4, standardize=False)
+    theirs.partial_fit(X[:1], ONE_OUTPUT[:1])
+    ours.weights_ = weights_of(theirs)
+    del theirs._optimizer
+    for part in np.array_split(np.arange(60), 4):
+        theirs.partial_fit(X[part], ONE_OUTPUT[part])
+        ours.partial_fit(X[part], ONE_OUTPUT[part])
+    assert_same(theirs, ours)
+    assert ours.n_iter_ == 4
+    assert ours.t_ == 60
