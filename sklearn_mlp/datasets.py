@@ -72,8 +72,8 @@ def make_hyperplane(
     >>> make_hyperplane(3, random_state=0).round(3)
            a      b      c      d  value
     0  0.549  0.715  0.603  0.545  1.286
-    1  0.424  0.646  0.438  0.892  1.360
-    2  0.964  0.383  0.792  0.529  1.253
+    1  0.424  0.646  0.438  0.892  1.361
+    2  0.964  0.383  0.792  0.529  1.254
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")

@@ -6,11 +6,12 @@ f'(w) = Im f(w + ih) / h, exact to rounding for h = 1e-30.
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.number]
+Array = NDArray[Any]
 
 VALUE: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),

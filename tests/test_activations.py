@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -7,7 +9,7 @@ from tests import reference
 
 Z = np.concatenate([np.linspace(-40, 40, 801) + 0.01, [-800, 800]])
 
-CLOSED_FORM = {
+CLOSED_FORM: dict[str, Any] = {
     "sigmoid": expit,
     "logistic": expit,
     "tanh": np.tanh,
@@ -19,7 +21,7 @@ CLOSED_FORM = {
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_value_is_the_closed_form_and_keeps_the_dtype(name: str, dtype: type) -> None:
+def test_value_is_the_closed_form_and_keeps_the_dtype(name: str, dtype: Any) -> None:
     h = Z.astype(dtype)
     ACTIVATIONS[name].value(h)
     assert h.dtype == dtype

@@ -1,8 +1,8 @@
 """The article's printed numbers, and where its code departs from its mathematics.
 
 "An Introduction to Neural Networks: Multi-Layer Perceptrons" prints the weights that it
-starts from, so that its numbers can be had again. Where they are derivatives they are held
-against complex-step derivatives of a forward pass that is written out here.
+starts from, so that its numbers can be had again. What ought to be a derivative is held
+against complex steps through a forward pass that is not the package's.
 """
 
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ N_FIRST = 25  # weights of the first layer, which come first
 START = np.concatenate([W.ravel() for W in article.WEIGHTS])
 
 
-# The mathematics, apart from the package's --------------------------------------------
+# The mathematics, apart from the package's ----------------------------------------------
 
 
 def prediction(w: Any, X: FloatArray) -> Any:
@@ -137,25 +137,23 @@ def data(seed: int) -> tuple[FloatArray, FloatArray]:
     return make_hyperplane(article.N_ROWS, random_state=seed, return_X_y=True)
 
 
-class Runs:
-    """The article's training on 12 draws of its data, whose own seed is not known."""
+SEEDS = range(12)  # the article's own is not known
 
-    seeds = range(12)
 
-    def __init__(self, reading: Reading) -> None:
-        curves, lower_curves, predictions = [], [], []
-        for seed in self.seeds:
-            X, y = data(seed)
-            w, curve = reading.train(START, X, y, len(article.RMSE), article.LEARNING_RATE)
-            w, lower_curve = reading.train(
-                w, X, y, article.N_LOWER_EPOCHS, article.LOWER_LEARNING_RATE
-            )
-            curves.append(curve)
-            lower_curves.append(lower_curve)
-            predictions.append(prediction(w, article.TABLE[:, :4]))
-        self.curve = np.array(curves)
-        self.lower_curve = np.array(lower_curves)
-        self.predictions = np.array(predictions)
+def curves(reading: Reading) -> FloatArray:
+    """The RMSE before each epoch of the article's training, for 12 draws of its data."""
+    n_epochs = len(article.RMSE)
+    return np.array(
+        [reading.train(START, *data(seed), n_epochs, article.LEARNING_RATE)[1] for seed in SEEDS]
+    )
+
+
+class Runs(NamedTuple):
+    """The article's training and its second training at the lower rate, draw by draw."""
+
+    curve: FloatArray
+    lower_curve: FloatArray
+    predictions: FloatArray
 
 
 def deviation(printed: FloatArray, sampled: FloatArray) -> FloatArray:
@@ -164,17 +162,27 @@ def deviation(printed: FloatArray, sampled: FloatArray) -> FloatArray:
     return np.abs(printed - sampled.mean(axis=0)) / spread
 
 
+def train_as_the_article(X: FloatArray, y: FloatArray) -> tuple[FloatArray, ...]:
+    """The weights at the end, and the two curves that lead there."""
+    w, curve = AS_WRITTEN.train(START, X, y, len(article.RMSE), article.LEARNING_RATE)
+    w, lower = AS_WRITTEN.train(w, X, y, article.N_LOWER_EPOCHS, article.LOWER_LEARNING_RATE)
+    return w, curve, lower
+
+
 @pytest.fixture(scope="module")
 def runs() -> Runs:
-    return Runs(AS_WRITTEN)
+    draws = []
+    for seed in SEEDS:
+        w, curve, lower = train_as_the_article(*data(seed))
+        draws.append((curve, lower, prediction(w, article.TABLE[:, :4])))
+    return Runs(*map(np.array, zip(*draws, strict=True)))
 
 
 @pytest.fixture(scope="module")
 def stopped() -> tuple[FloatArray, FloatArray, FloatArray]:
     """Where the article stops: X, y and the weights, on one draw of its data."""
     X, y = data(0)
-    w, _ = AS_WRITTEN.train(START, X, y, 25, article.LEARNING_RATE)
-    w, _ = AS_WRITTEN.train(w, X, y, 15, article.LOWER_LEARNING_RATE)
+    w, _, _ = train_as_the_article(X, y)
     return X, y, w
 
 
@@ -342,9 +350,8 @@ def test_true_first_layer_gradient_is_not_the_printed_one() -> None:
     assert abs(cosine(true.ravel(), article.FIRST_LAYER_GRADIENT.ravel())) < 0.1
 
 
-def test_rows_of_the_printed_first_layer_gradient_are_units_where_those_of_weights_are_inputs() -> (
-    None
-):
+def test_printed_first_layer_gradient_is_laid_out_by_unit() -> None:
+    """Along a row it goes as the inputs do, which in the weights go along a column."""
     by_unit = np.outer(article.FIRST_LAYER_GRADIENT[:, 0], [1, *article.X])
     np.testing.assert_allclose(article.FIRST_LAYER_GRADIENT, by_unit, rtol=1e-7)
 
@@ -403,13 +410,13 @@ def test_the_rule_as_written_gives_the_printed_predictions(runs: Runs) -> None:
     ],
 )
 def test_the_rule_with_a_slip_put_right_does_not_give_the_printed_curve(reading: Reading) -> None:
-    assert deviation(np.diff(article.RMSE), np.diff(Runs(reading).curve)).max() > 30
+    assert deviation(np.diff(article.RMSE), np.diff(curves(reading))).max() > 30
 
 
 def test_weights_among_the_gradients_are_lost_among_ten_thousand_rows(runs: Runs) -> None:
-    without = Runs(Reading(weights_among_gradients=False))
-    assert deviation(article.RMSE, without.curve).max() < 3
-    assert (np.abs(without.curve - runs.curve) < 1e-3).all()
+    without = curves(Reading(weights_among_gradients=False))
+    assert deviation(article.RMSE, without).max() < 3
+    assert (np.abs(without - runs.curve) < 1e-3).all()
 
 
 def test_weights_among_the_gradients_count_where_rows_are_few() -> None:

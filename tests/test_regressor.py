@@ -137,7 +137,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_number_of_threads(solver
         with threadpool_limits(threads):
             model = regressor(solver=solver, hidden_layer_sizes=(30, 20), max_iter=3)
             weights.append(np.concatenate([W.ravel() for W in fitted(model, X, y).weights_]))
-    np.testing.assert_array_equal(*weights)
+    np.testing.assert_array_equal(weights[0], weights[1])
 
 
 # How it ends -------------------------------------------------------------------------------
@@ -151,6 +151,7 @@ def test_early_stopping_keeps_the_weights_that_scored_best() -> None:
     model.fit(X, y)
     assert model.n_iter_ < 500
     assert model.best_loss_ is None
+    assert model.validation_scores_ is not None
     assert model.best_validation_score_ == max(model.validation_scores_)
     assert model.validation_scores_[-1] < model.best_validation_score_
     held_out = _held_out(0.3)
@@ -168,6 +169,7 @@ def _held_out(fraction: float) -> np.ndarray:
 def test_lbfgs_stops_early_too() -> None:
     model = regressor(hidden_layer_sizes=(50,), solver="lbfgs", early_stopping=True, max_iter=5000)
     model.fit(X, y)
+    assert model.validation_scores_ is not None
     assert len(model.validation_scores_) == model.n_iter_ < 5000
 
 

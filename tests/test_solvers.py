@@ -131,7 +131,12 @@ def test_gd_is_sgd_in_one_batch_without_momentum() -> None:
 
 
 def test_partial_fit_walks_the_path_of_scikit_learns() -> None:
-    common = {"hidden_layer_sizes": (5,), "activation": "tanh", "solver": "adam", "shuffle": False}
+    common: dict[str, Any] = {
+        "hidden_layer_sizes": (5,),
+        "activation": "tanh",
+        "solver": "adam",
+        "shuffle": False,
+    }
     theirs = MLPRegressor(**common, random_state=0)
     ours = SigmoidMLPRegressor(**common, alpha=1e-4, standardize=False)
     theirs.partial_fit(X[:1], ONE_OUTPUT[:1])
