@@ -12,6 +12,8 @@ import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -72,7 +74,7 @@ def main() -> None:
                 rng = np.random.default_rng(0)
                 X = rng.normal(size=(batch * batches, n_in)).astype(dtype)
                 y = np.sin(X[:, 0])
-                common = {
+                common: dict[str, Any] = {
                     "hidden_layer_sizes": hidden,
                     "activation": "logistic",
                     "solver": "adam",
@@ -84,8 +86,8 @@ def main() -> None:
                     "random_state": 0,
                 }
                 contenders: dict[str, Callable[[], object]] = {
-                    "ours": lambda X=X, y=y, p=common: SigmoidMLPRegressor(**p).fit(X, y),
-                    "MLPRegressor": lambda X=X, y=y, p=common: MLPRegressor(**p).fit(X, y),
+                    "ours": partial(SigmoidMLPRegressor(**common).fit, X, y),
+                    "MLPRegressor": partial(MLPRegressor(**common).fit, X, y),
                 }
                 if has_torch:
                     contenders["PyTorch"] = torch_loop(X, y, hidden, batch, epochs)

@@ -96,7 +96,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("data", nargs="?", type=Path, metavar="DATA.csv", help="comma-separated, with a header")
     of_article = [
-        add("--figure", type=Path, metavar="PATH", help=f"default: {DEFAULT_FIGURE}"),
+        add(
+            "--figure",
+            type=Path,
+            metavar="PATH",
+            help=f"where the article's run draws its figure; default: {DEFAULT_FIGURE}",
+        ),
     ]
     of_csv = [
         add("--target", metavar="COLUMN", help="the column to predict, from all others"),
@@ -222,7 +227,7 @@ def _run_article(figure_path: Path | None) -> None:
     print(f"The article's data, {len(X):,} rows, and its network of 5 hidden units:\n")
     # The data have no noise, so there is nothing that a penalty could guard against.
     model = SigmoidMLPRegressor(5, alpha=0, tol=1e-5, max_iter=1000, verbose=True, random_state=0)
-    with _warnings_as_lines("not converged in {} iterations", model.max_iter):
+    with _warnings_as_lines(f"not converged in {model.max_iter} iterations"):
         model.fit(X, y)
     y_hat = model.predict(X)
     print(f"\n{table.assign(**{'y hat': y_hat}).head(10)}\n")
@@ -272,9 +277,8 @@ def _article_figure(model: SigmoidMLPRegressor, y: FloatArray, y_hat: FloatArray
     training.set(xlabel="iteration", ylabel="RMSE", title="Training")
     training.legend()
 
-    predictions.plot(y, y_hat, ".", markersize=3, alpha=0.5, rasterized=True, label="rows")
-    ends = [y.min(), y.max()]
-    predictions.plot(ends, ends, color="black", linewidth=0.8, label="predicted = true")
+    predictions.axline((y[0], y[0]), slope=1, color="0.7", label="predicted = true")
+    predictions.plot(y, y_hat, ".", markersize=2, rasterized=True, label="rows")
     predictions.set(xlabel="true value", ylabel="predicted value", title="Predictions")
     predictions.set_aspect("equal")
     predictions.legend()
@@ -288,6 +292,8 @@ def _run_csv(arguments: argparse.Namespace) -> None:
     """Train on the user's table and report how well it predicts."""
     if arguments.save is not None:
         _check_writable(arguments.save, "--save")
+        if arguments.save.resolve() == arguments.data.resolve():
+            raise CommandError(f"--save: {str(arguments.save)!r} is the data file itself")
     table = _read_csv(arguments.data)
     _check_target(table, arguments.target)
     X, y = _features_and_target(table, arguments.target)
@@ -426,23 +432,25 @@ def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespa
     )
     _line("rows", f"{len(y_train)} to train on, {len(y_test)} held out")
     model = _pipeline(arguments)
-    with _warnings_as_lines("not converged in {} iterations: raise --max-iter", arguments.max_iter):
+    not_converged = f"not converged in {arguments.max_iter} iterations: raise --max-iter"
+    with _warnings_as_lines(f"{not_converged} ({{}} of {N_FOLDS + 1} fits)"):
         folds = KFold(N_FOLDS, shuffle=True, random_state=arguments.random_state)
         r2, rmse = _cross_validate(model, X_train, y_train, folds)
         model.fit(X_train, y_train)
     y_hat = model.predict(X_test)
     network = model[-1]
-    layers = ",".join(map(str, arguments.hidden)) or "no"
+    units = " + ".join(map(str, arguments.hidden)) or "no"
     _line(
         "network",
-        f"{layers} hidden units, solver {network.solver_}, {network.n_iter_} iterations",
+        f"{units} hidden units, solver {network.solver_}, {network.n_iter_} iterations",
     )
-    test_r2, test_rmse = f"{r2_score(y_test, y_hat):.3f}", _digits(_rmse(y_test, y_hat), 4)
-    cv_r2 = f"{r2.mean():.3f} ± {r2.std():.3f}"
-    cv_rmse = f"{_digits(rmse.mean(), 4)} ± {_digits(rmse.std(), 2)}"
-    _line("", f"{'R²':<18}RMSE")
-    _line("cross-validated", f"{cv_r2:<18}{cv_rmse}   (mean ± std of {N_FOLDS} folds)")
-    _line("held out", f"{test_r2:<18}{test_rmse}")
+    test_r2, test_rmse = r2_score(y_test, y_hat), _rmse(y_test, y_hat)
+    n = _n_decimals(test_rmse)
+    cv_r2 = f"{r2.mean():6.3f} ± {r2.std():.3f}"
+    cv_rmse = f"{rmse.mean():.{n}f} ± {rmse.std():.{n}f}"
+    _line("", "    R²             RMSE")
+    _line("cross-validated", f"{cv_r2}   {cv_rmse}   (mean ± std of {N_FOLDS} folds)")
+    _line("held out", f"{test_r2:6.3f}{'':11}{test_rmse:.{n}f}")
     return model
 
 
@@ -472,20 +480,20 @@ def _cross_validate(
 
 
 @contextmanager
-def _warnings_as_lines(not_converged: str, max_iter: int) -> Iterator[None]:
-    """Print the warnings of a fit after it, each once, as a line among the others."""
+def _warnings_as_lines(not_converged: str) -> Iterator[None]:
+    """Print the warnings of some fits after them, as lines among the others.
+
+    ``{}`` in `not_converged` stands for the number of fits that did not converge.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         warnings.filterwarnings("always", message=INTERRUPTED)
         yield
-    lines = [
-        not_converged.format(max_iter)
-        if issubclass(warning.category, ConvergenceWarning)
-        else str(warning.message)
-        for warning in caught
-    ]
-    for line in dict.fromkeys(lines):
+    others = [str(w.message) for w in caught if not issubclass(w.category, ConvergenceWarning)]
+    for line in dict.fromkeys(others):
         print(line)
+    if len(others) < len(caught):
+        print(not_converged.format(len(caught) - len(others)))
 
 
 def _rmse(y: Any, y_hat: FloatArray) -> float:
@@ -493,9 +501,9 @@ def _rmse(y: Any, y_hat: FloatArray) -> float:
     return float(np.sqrt(np.mean((np.asarray(y) - y_hat) ** 2)))
 
 
-def _digits(value: float, n: int) -> str:
-    """Write a number with so many significant digits and no exponent."""
-    return np.format_float_positional(value, precision=n, fractional=False, trim="-")
+def _n_decimals(value: float) -> int:
+    """How many decimals show four significant digits."""
+    return max(0, 3 - math.floor(math.log10(value))) if value > 0 else 0
 
 
 def _count(n: int, noun: str) -> str:

@@ -573,7 +573,7 @@ default="sigmoid"
         sizes = [X.shape[1], *(W.shape[1] for W in self.weights_)]
         rows = Rows(X, np.empty((X.shape[0], 0)), units=Units.raw(X.shape[1], 0), dtype=dtype)
         y = _predict(Network(sizes, self.activation), self.weights_, rows)
-        return y.ravel() if self.n_outputs_ == 1 else y
+        return y.ravel() if y.shape[1] == 1 else y
 
     @property
     def coefs_(self) -> list[FloatArray]:
