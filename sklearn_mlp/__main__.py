@@ -92,25 +92,37 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Train a sigmoid network on DATA.csv and report how well it predicts; "
         "without arguments, run the article from end to end on its own data.",
     )
+    parser.add_argument(
+        "data", nargs="?", type=Path, metavar="DATA.csv", help="comma-separated, with a header"
+    )
+    figure = parser.add_argument(
+        "--figure",
+        type=Path,
+        metavar="PATH",
+        help=f"where the article's run draws its figure; default: {DEFAULT_FIGURE}",
+    )
+    of_csv = _add_csv_options(parser.add_argument)
+    arguments = parser.parse_args(argv)
+    if arguments.data is None:
+        _refuse(arguments, of_csv, "DATA.csv, the file to train on, is missing")
+    else:
+        _refuse(arguments, [figure], "there is a figure of the article's run only")
+        if arguments.target is None:
+            raise CommandError("which column is to be predicted? Add --target COLUMN")
+    return arguments
+
+
+def _add_csv_options(add: Callable[..., argparse.Action]) -> list[argparse.Action]:
+    """Add the options of training on a file, with the regressor's defaults."""
     defaults = SigmoidMLPRegressor()
-    add = parser.add_argument
-    add("data", nargs="?", type=Path, metavar="DATA.csv", help="comma-separated, with a header")
-    of_article = [
-        add(
-            "--figure",
-            type=Path,
-            metavar="PATH",
-            help=f"where the article's run draws its figure; default: {DEFAULT_FIGURE}",
-        ),
-    ]
-    of_csv = [
+    return [
         add("--target", metavar="COLUMN", help="the column to predict, from all others"),
         add(
             "--hidden",
             type=_layer_sizes,
             default=(50,),
-            metavar="N[,N...]",
-            help="units of each hidden layer, 0 for linear regression; default: 50",
+            metavar="SIZES",
+            help="units of the hidden layers, as 50 or 50,20, or 0 for a linear model; default: 50",
         ),
         add(
             "--solver",
@@ -147,14 +159,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
             help="of the split, the folds and the initial weights; default: 0",
         ),
     ]
-    arguments = parser.parse_args(argv)
-    if arguments.data is None:
-        _refuse(arguments, of_csv, "DATA.csv, the file to train on, is missing")
-    else:
-        _refuse(arguments, of_article, "there is a figure of the article's run only")
-        if arguments.target is None:
-            raise CommandError("which column is to be predicted? Add --target COLUMN")
-    return arguments
 
 
 def _refuse(arguments: argparse.Namespace, options: Sequence[argparse.Action], reason: str) -> None:
@@ -219,7 +223,7 @@ def _check_writable(path: Path, option: str) -> None:
 def _run_article(figure_path: Path | None) -> None:
     """Generate the article's data, train its network, and compare."""
     path = figure_path or DEFAULT_FIGURE
-    if _figure_class() is not None:
+    if _has_matplotlib():
         _check_figure_path(path)
     table = make_hyperplane(random_state=0)
     X, y = table.drop(columns="value"), table["value"]
@@ -230,27 +234,28 @@ def _run_article(figure_path: Path | None) -> None:
     with _warnings_as_lines(f"not converged in {model.max_iter} iterations"):
         model.fit(X, y)
     y_hat = model.predict(X)
-    print(f"\n{table.assign(**{'y hat': y_hat}).head(10)}\n")
+    print(f"\n{table.assign(**{'y hat': y_hat}).head(10).to_string()}\n")
 
-    if _figure_class() is None:
-        print('pip install "sklearn-mlp[plot]" adds a figure')
-    else:
+    if _has_matplotlib():
         _article_figure(model, y.to_numpy(), y_hat).savefig(path)
         print(f"figure: {path}")
+    else:
+        print('pip install "sklearn-mlp[plot]" adds a figure')
     X_new, y_new = make_hyperplane(random_state=1, return_X_y=True)
     rmse = _rmse(y, y_hat)
     rmse_new = _rmse(y_new, model.predict(pd.DataFrame(X_new, columns=X.columns)))
-    print(f"RMSE on {len(y_new):,} fresh rows: {rmse_new:.6f}")
-    print(f"RMSE {rmse:.6f}, the article's {ARTICLE_RMSE}: {ARTICLE_RMSE / rmse:.0f} times smaller")
+    print(f"RMSE on {len(y_new):,} fresh rows: {rmse_new:.3g}")
+    factor = ARTICLE_RMSE / rmse
+    print(f"RMSE {rmse:.3g}, the article's {ARTICLE_RMSE}: {factor:,.0f} times smaller")
 
 
-def _figure_class() -> "type[Figure] | None":
-    """Matplotlib's figure, which needs no window and no global state, if it is installed."""
+def _has_matplotlib() -> bool:
+    """Whether a figure can be drawn."""
     try:
-        from matplotlib import figure
+        from matplotlib import figure  # noqa: F401
     except ImportError:
-        return None
-    return figure.Figure
+        return False
+    return True
 
 
 def _check_figure_path(path: Path) -> None:
@@ -265,7 +270,7 @@ def _check_figure_path(path: Path) -> None:
 
 def _article_figure(model: SigmoidMLPRegressor, y: FloatArray, y_hat: FloatArray) -> "Figure":
     """Draw the RMSE at each iteration, and the predicted against the true values."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # not pyplot: no window, no global state
 
     figure = Figure(figsize=(10, 4.5), dpi=120, layout="constrained")
     training, predictions = figure.subplots(1, 2)
@@ -448,7 +453,7 @@ def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespa
     n = _n_decimals(test_rmse)
     cv_r2 = f"{r2.mean():6.3f} ± {r2.std():.3f}"
     cv_rmse = f"{rmse.mean():.{n}f} ± {rmse.std():.{n}f}"
-    _line("", "    R²             RMSE")
+    _line("", f"{' R²':<17}RMSE")
     _line("cross-validated", f"{cv_r2}   {cv_rmse}   (mean ± std of {N_FOLDS} folds)")
     _line("held out", f"{test_r2:6.3f}{'':11}{test_rmse:.{n}f}")
     return model
