@@ -6,6 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
-IntArray: TypeAlias = NDArray[np.integer[Any]]
+IntArray: TypeAlias = NDArray[np.intp]
 MatrixLike: TypeAlias = Any
 """A 2-D array, nested sequence, data frame or sparse matrix."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -83,6 +84,23 @@ class Monitor:
         if n_stalled:
             self.best_loss = min(loss_curve)
             self.n_stalled = n_stalled
+
+    def fork(self) -> Self:
+        """A monitor for another attempt at the same problem: the same settings, no history."""
+        return type(self)(
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            validation_score=self._validation_score,
+            rmse=self._rmse,
+            verbose=self._verbose,
+            advice=self.advice,
+        )
+
+    def adopt(self, attempt: Self) -> None:
+        """Take over the history of the attempt that was best."""
+        before = self.loss_curve
+        self.__dict__.update(attempt.__dict__)
+        self.loss_curve = before + attempt.loss_curve
 
     def be_patient(self) -> None:
         """Count again from 0: the solver has changed something and tries on."""

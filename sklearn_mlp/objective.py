@@ -4,13 +4,44 @@
     ∇L   = 1/Σs  ( Σᵢ sᵢ J_iᵀ (ŷᵢ - yᵢ)  +  α w∘[is a coef] )
 
 with sᵢ the weight of row i and α the penalty. Biases are not penalised.
+
+Second-order training asks for more than the value and the gradient: for each output k,
+
+    E_k = Σᵢ sᵢ eᵢ²,    g_k = Σᵢ sᵢ J_iᵀ eᵢ,    H_k = Σᵢ sᵢ J_iᵀ J_i
+
+with e = ŷ - y and J the Jacobian of that output. Any weighting of the outputs and any
+quadratic penalty can be made of these.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
 from .network import Network, Workspace
 from .rows import Block, Rows
+
+JACOBIAN_BLOCK_FLOATS = 1 << 19
+"""Numbers in a block of the Jacobian: 4 MB, enough rows for an efficient product."""
+
+
+class GaussNewton(NamedTuple):
+    """The error and its Gauss-Newton derivatives at some weights, output by output.
+
+    Attributes
+    ----------
+    E : array of shape (n_outputs,)
+        The weighted sum of squared errors.
+    g : array of shape (n_outputs, n_parameters)
+        Half its gradient.
+    H : array of shape (n_outputs, n_parameters, n_parameters)
+        Half its Gauss-Newton Hessian: the lower triangle, with zeros above.
+    """
+
+    E: FloatArray
+    g: FloatArray
+    H: FloatArray
 
 
 class Objective:
@@ -74,6 +105,66 @@ class Objective:
         """The same over the rows of one minibatch alone; the gradient goes into ``out``."""
         error = self._data_terms(w, batch, out)
         return self._penalised(w, error, out, batch.total_weight)
+
+    def errors(self, w: FloatArray) -> FloatArray:
+        """The weighted sum of squared errors of each output, shape (n_outputs,)."""
+
+        def terms(block: Block) -> tuple[FloatArray]:
+            e = self._residuals(w, block)
+            return (np.einsum("kn,kn->k", e, e),)
+
+        return self.rows.sum(terms, self.network.floats_per_row)[0]
+
+    def gauss_newton(self, w: FloatArray) -> GaussNewton:
+        """The errors and their Gauss-Newton derivatives. In float64.
+
+        Parameters
+        ----------
+        w : array of shape (n_parameters,)
+
+        Returns
+        -------
+        GaussNewton
+        """
+
+        def terms(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
+            e = self._residuals(w, block)
+            workspace = self._workspace(block.inputs.shape[1])
+            J = self.network.jacobian(self.network.layers(w), block.inputs, workspace)
+            if block.weights is not None:
+                J *= np.sqrt(block.weights)
+            g = np.einsum("kpn,kn->kp", J, e) if len(J) > 1 else (J[0] @ e[0])[np.newaxis]
+            # A symmetric rank-n update makes one triangle, at half the cost of the product.
+            H = np.stack([dsyrk(1.0, J_k.T, trans=1, lower=1) for J_k in J])
+            return np.einsum("kn,kn->k", e, e), g, H
+
+        n_outputs = self.network.layer_sizes[-1]
+        floats_per_row = self.network.floats_per_row + n_outputs * self.network.n_parameters
+        return GaussNewton(*self.rows.sum(terms, floats_per_row, JACOBIAN_BLOCK_FLOATS))
+
+    def last_hidden(self, w: FloatArray, block: Block) -> FloatArray:
+        """What the output layer reads: a row of ones, then the units before it, one row each."""
+        if len(self.network.shapes) == 1:
+            return block.inputs
+        workspace = self._workspace(block.inputs.shape[1])
+        self.network.forward(self.network.layers(w), block.inputs, workspace)
+        return workspace.outputs[-1]
+
+    def jacobian(self, w: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
+        """The Jacobian (n_outputs, n_parameters, n_rows) and ŷ - y (n_outputs, n_rows)."""
+        workspace = self._workspace(block.inputs.shape[1])
+        layers = self.network.layers(w)
+        e = self.network.forward(layers, block.inputs, workspace) - block.targets
+        return self.network.jacobian(layers, block.inputs, workspace), e
+
+    def _residuals(self, w: FloatArray, block: Block) -> FloatArray:
+        """√s (ŷ - y) of each output and row, shape (n_outputs, n_rows)."""
+        workspace = self._workspace(block.inputs.shape[1])
+        e = self.network.forward(self.network.layers(w), block.inputs, workspace)
+        e -= block.targets
+        if block.weights is not None:
+            e *= np.sqrt(block.weights)
+        return e
 
     def _data_terms(self, w: FloatArray, block: Block, out: FloatArray) -> float:
         """½ Σ s ‖e‖², and its gradient in ``out``."""

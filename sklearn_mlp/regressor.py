@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
 import numpy as np
 from numpy.random import RandomState
@@ -27,6 +27,7 @@ from sklearn.utils.validation import (
 
 from ._typing import FloatArray, MatrixLike
 from .activations import ACTIVATIONS
+from .evidence import FLAT, EvidenceMaximization, Posterior, posterior_under_penalty
 from .monitor import Monitor
 from .network import Network, Workspace
 from .objective import Objective
@@ -35,14 +36,18 @@ from .solvers import (
     LBFGS,
     Adam,
     GradientDescent,
+    LevenbergMarquardt,
     MinibatchSolver,
     Solver,
     StochasticGradientDescent,
 )
 from .standardize import Moments, Scaling, Units, change_units
 
+AUTO_LM_COST = 4e9
+"""``solver="auto"`` is "lm" where P² (n_samples + P) is less, with P parameters."""
+
 AUTO_LBFGS_ROWS = 10_000
-"""``solver="auto"`` takes L-BFGS up to so many rows, Adam above."""
+"""Otherwise it is "lbfgs" up to so many rows, "adam" above."""
 
 
 def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
@@ -200,7 +205,7 @@ default="sigmoid"
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "loss": [StrOptions({"squared_error"})],
-        "solver": [StrOptions({"auto", "lbfgs", "adam", "sgd", "gd"})],
+        "solver": [StrOptions({"auto", "lm", "lbfgs", "adam", "sgd", "gd"})],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -223,6 +228,7 @@ default="sigmoid"
             Interval(Integral, 1, None, closed="left"),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "standardize": ["boolean"],
     }
 
@@ -258,6 +264,7 @@ default="sigmoid"
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
         max_fun: int = 15_000,
+        n_init: int = 1,
         standardize: bool = True,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -284,6 +291,7 @@ default="sigmoid"
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.n_init = n_init
         self.standardize = standardize
 
     # Fitting ----------------------------------------------------------------------------
@@ -377,14 +385,14 @@ default="sigmoid"
         moments = rows.moments() if self.standardize else None
         if moments and resumed and resumed.moments:
             moments = (resumed.moments[0] + moments[0], resumed.moments[1] + moments[1])
+        name = self._solver_name(network, rows.n_rows, one_epoch)
+        dtype = np.float64 if name == "lm" else X.dtype
         units = _units(network, moments, X.dtype)
-        rows = rows.in_units(units, X.dtype)
-        held_out = held_out and held_out.in_units(units, X.dtype)
+        rows = rows.in_units(units, dtype)
+        held_out = held_out and held_out.in_units(units, dtype)
 
         # What to minimise, where from, how, and who watches.
-        objective = Objective(network, rows, 1e-4 if self.alpha == "auto" else float(self.alpha))
-        w = self._starting_weights(network, units, rng, go_on).astype(X.dtype)
-        name = self._solver_name(rows.n_rows, one_epoch)
+        objective = Objective(network, rows, self._penalty(name))
         solver = self._make_solver(name, rows.n_rows, 1 if one_epoch else self.max_iter, rng)
         if resumed and isinstance(solver, MinibatchSolver):
             solver.resume(resumed.solver)
@@ -393,7 +401,18 @@ default="sigmoid"
             n_stalled = resumed.n_stalled if resumed else 0
             monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
-        w = self._minimize(solver, objective, w, monitor)
+        w = self._starting_weights(network, units, rng, go_on).astype(dtype)
+        w, posterior = self._minimize(solver, objective, w, monitor)
+        for _ in range(1, 1 if one_epoch else self.n_init):
+            if monitor.interrupted:
+                break
+            attempt = monitor.fork()
+            solver = self._make_solver(name, rows.n_rows, self.max_iter, rng)
+            fresh = self._starting_weights(network, units, rng, False).astype(dtype)
+            found = self._minimize(solver, objective, fresh, attempt)
+            if _is_better(attempt, found[1], monitor, posterior):
+                monitor.adopt(attempt)
+                w, posterior = found
         if not (monitor.converged or monitor.interrupted or one_epoch):
             warnings.warn(
                 f"{name} has not converged in {monitor.n_iter} iterations (loss "
@@ -403,7 +422,7 @@ default="sigmoid"
                 stacklevel=5,
             )
 
-        self.weights_ = _in_raw_units(network, w, units)
+        self.weights_ = _in_raw_units(network, w, units, X.dtype)
         self.solver_ = name
         self.loss_curve_ = monitor.loss_curve
         self.loss_ = monitor.loss_curve[-1]
@@ -416,7 +435,31 @@ default="sigmoid"
         self.n_layers_ = len(network.layer_sizes)
         self.out_activation_ = "identity"
         self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
+        self._set_posterior(posterior, network, units)
         return self
+
+    def _penalty(self, solver_name: str) -> float:
+        """`alpha` as a number; nought where the evidence sets it."""
+        if self.alpha != "auto":
+            return float(self.alpha)
+        return 0.0 if solver_name == "lm" else 1e-4
+
+    def _set_posterior(self, posterior: Posterior | None, network: Network, units: Units) -> None:
+        """Set the attributes that only second-order training gives, or remove stale ones."""
+        names = ("noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_")
+        for name in (*names, "feature_importances_", "_posterior"):
+            self.__dict__.pop(name, None)
+        if posterior is None:
+            return
+        noise = units.outputs.scale / np.sqrt(posterior.beta)
+        self.noise_std_ = float(noise[0]) if len(noise) == 1 else noise
+        self.alpha_ = _name_groups(network, posterior)
+        # The density of y in its own units.
+        log_units = float(np.log(units.outputs.scale).sum())
+        self.log_marginal_likelihood_ = posterior.log_evidence - posterior.n * log_units
+        self.n_effective_parameters_ = float(posterior.gamma_of_output.sum())
+        self.feature_importances_ = _relevances(network, posterior)
+        self._posterior = (posterior, units)
 
     def _validate(
         self, X: MatrixLike, y: Any, sample_weight: Any, *, reset: bool
@@ -484,12 +527,21 @@ default="sigmoid"
             )
         return np.concatenate([W.ravel() for W in layers])
 
-    def _solver_name(self, n_rows: int, one_epoch: bool) -> str:
+    def _solver_name(self, network: Network, n_rows: int, one_epoch: bool) -> str:
         if self.solver != "auto":
             return self.solver
-        return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS and not one_epoch else "adam"
+        n_parameters = network.n_parameters
+        if one_epoch:
+            return "adam"
+        if n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
+            return "lm"
+        return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 
     def _make_solver(self, name: str, n_rows: int, max_iter: int, rng: RandomState) -> Solver:
+        if name == "lm" and self.alpha == "auto":
+            return EvidenceMaximization(max_iter, rng)
+        if name == "lm":
+            return LevenbergMarquardt(max_iter, tol=1e-4 * self.tol)
         if name == "lbfgs":
             return LBFGS(max_iter=max_iter, max_fun=self.max_fun, tol=self.tol)
         if name == "gd":
@@ -527,7 +579,7 @@ default="sigmoid"
 
     def _minimize(
         self, solver: Solver, objective: Objective, w: FloatArray, monitor: Monitor
-    ) -> FloatArray:
+    ) -> tuple[FloatArray, Posterior | None]:
         """Train; the best weights if held-out rows choose them, or after an interruption."""
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -542,38 +594,66 @@ default="sigmoid"
                 stacklevel=6,
             )
             monitor.interrupted = True
-            return monitor.best_weights
-        if monitor.early_stopping and monitor.best_weights is not None:
-            return monitor.best_weights
-        return w
+        if monitor.best_weights is not None and (monitor.early_stopping or monitor.interrupted):
+            w = monitor.best_weights
+        if isinstance(solver, EvidenceMaximization):
+            return solver.posterior.w, solver.posterior
+        if isinstance(solver, LevenbergMarquardt):
+            return w, posterior_under_penalty(objective, w)
+        return w, None
 
     # Using what was fitted --------------------------------------------------------------
 
-    def predict(self, X: MatrixLike) -> FloatArray:
+    @overload
+    def predict(self, X: MatrixLike, return_std: Literal[False] = ...) -> FloatArray: ...
+    @overload
+    def predict(
+        self, X: MatrixLike, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(
+        self, X: MatrixLike, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
         """Predict the target of each row.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Also return the standard deviation of a new observation, after training by "lm":
+            the noise, and how unsure the weights are, by Laplace's approximation.
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        std : ndarray of the same shape
+            Only if `return_std`.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`.
+            If X has other columns than the X of :meth:`fit`, or if `return_std` is asked for
+            after training by a solver that has no posterior.
         """
         check_is_fitted(self)
+        if return_std and not hasattr(self, "_posterior"):
+            raise ValueError(
+                f"return_std needs a model trained by solver='lm', and this one was by "
+                f"{getattr(self, 'solver_', self.solver)!r}, which knows no posterior."
+            )
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         dtype = np.result_type(X, self.weights_[0])
-        sizes = [X.shape[1], *(W.shape[1] for W in self.weights_)]
-        rows = Rows(X, np.empty((X.shape[0], 0)), units=Units.raw(X.shape[1], 0), dtype=dtype)
-        y = _predict(Network(sizes, self.activation), self.weights_, rows)
-        return y.ravel() if y.shape[1] == 1 else y
+        network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
+        nothing = np.empty((X.shape[0], 0))
+        rows = Rows(X, nothing, units=Units.raw(X.shape[1], 0), dtype=dtype)
+        y = _predict(network, self.weights_, rows)
+        if not return_std:
+            return y.ravel() if y.shape[1] == 1 else y
+        posterior, units = self._posterior
+        rows = Rows(X, nothing, units=Units(units.inputs, Scaling.identity(0)))
+        std = (units.outputs.scale * _predictive_std(network, posterior, rows)).astype(dtype)
+        return (y.ravel(), std.ravel()) if y.shape[1] == 1 else (y, std)
 
     @property
     def coefs_(self) -> list[FloatArray]:
@@ -604,14 +684,14 @@ def _units(network: Network, moments: tuple[Moments, Moments] | None, dtype: Any
     return Units(Scaling.of(moments[0], dtype), Scaling.of(moments[1], np.float64))
 
 
-def _in_raw_units(network: Network, w: FloatArray, units: Units) -> list[FloatArray]:
-    """The layers of ``w`` as they act on raw X and give raw y, in the dtype of ``w``."""
+def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> list[FloatArray]:
+    """The layers of ``w`` as they act on raw X and give raw y."""
     raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
     with np.errstate(over="ignore"):
-        weights = [W.astype(w.dtype) for W in change_units(network.layers(w), units, raw)]
+        weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]
     if not all(np.isfinite(W).all() for W in weights):
         raise ValueError(
-            f"The weights that act on the raw data overflow {w.dtype}: "
+            f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
             "bring the columns of X and y nearer to a scale of 1."
         )
     return weights
@@ -627,6 +707,61 @@ def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatAr
         y[done : done + n_rows] = network.forward(weights, block.inputs, workspace).T
         done += n_rows
     return y
+
+
+def _predictive_std(network: Network, posterior: Posterior, rows: Rows) -> FloatArray:
+    """√(1/β + j A⁻¹ jᵀ) for each row and output, of shape (n_rows, n_outputs)."""
+    n_outputs = network.layer_sizes[-1]
+    variance = np.empty((rows.n_rows, n_outputs))
+    done = 0
+    for block in rows.blocks(network.floats_per_row + 2 * n_outputs * network.n_parameters):
+        n_rows = block.inputs.shape[1]
+        workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
+        layers = network.layers(posterior.w)
+        network.forward(layers, block.inputs, workspace)
+        J = network.jacobian(layers, block.inputs, workspace)
+        variance[done : done + n_rows] = np.transpose([posterior.variance(J_k) for J_k in J])
+        done += n_rows
+    return np.sqrt(variance + 1 / posterior.beta)
+
+
+def _is_better(
+    attempt: Monitor, posterior: Posterior | None, monitor: Monitor, kept: Posterior | None
+) -> bool:
+    """Whether an attempt beats the one that is kept: by held-out rows, by evidence, by loss."""
+    if monitor.early_stopping:
+        return attempt.best_score > monitor.best_score
+    if posterior is not None and kept is not None:
+        return posterior.log_evidence > kept.log_evidence
+    return attempt.loss_curve[-1] < monitor.loss_curve[-1]
+
+
+def _name_groups(network: Network, posterior: Posterior) -> dict[str, float | FloatArray]:
+    """The precision of each weight group by the name of its layer's attribute."""
+    alpha = np.append(posterior.alpha, 0.0)[posterior.groups]
+    named: dict[str, float | FloatArray] = {}
+    for i, W in enumerate(network.layers(alpha)):
+        last = i == len(network.shapes) - 1
+        coefs = W[1] if last else W[1:, 0]  # a group an output; a group an input, or one in all
+        varies = (coefs != coefs[0]).any()
+        named[f"coefs_[{i}]"] = coefs.copy() if varies else float(coefs[0])
+        named[f"intercepts_[{i}]"] = float(W[0, 0])
+    return named
+
+
+def _relevances(network: Network, posterior: Posterior) -> FloatArray:
+    """How much each input matters, summing to one: the prior variance of its first coefs.
+
+    Where inputs have no precision of their own, the mean square of its coefs stands for it.
+    """
+    W = network.layers(posterior.w)[0][1:]
+    groups = posterior.groups[: W.size + W.shape[1]].reshape(-1, W.shape[1])[1:, 0]
+    if len(np.unique(groups)) == len(groups) > 1 and groups[0] != FLAT:
+        relevances = 1 / posterior.alpha[groups]
+    else:
+        relevances = (W**2).mean(axis=1)
+    total = relevances.sum()
+    return relevances / total if total > 0 else np.full(len(relevances), 1 / len(relevances))
 
 
 def _r2_score(network: Network, rows: Rows, w: FloatArray) -> float:

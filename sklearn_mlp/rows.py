@@ -150,15 +150,17 @@ class Rows:
         with np.errstate(over="ignore", invalid="ignore"):
             return self.sum(moments_of, 3 * self.n_columns)
 
-    def blocks(self, floats_per_row: int) -> Iterator[Block]:
+    def blocks(self, floats_per_row: int, block_floats: int | None = None) -> Iterator[Block]:
         """The data in order, in blocks whose working set fits the cache.
 
         Parameters
         ----------
         floats_per_row : int
             How many numbers the work on one row needs.
+        block_floats : int, optional
+            How many numbers the work on a block may need, BLOCK_FLOATS by default.
         """
-        size = max(1, BLOCK_FLOATS // (floats_per_row + self.n_columns))
+        size = max(1, (block_floats or BLOCK_FLOATS) // (floats_per_row + self.n_columns))
         for start in range(0, self.n_rows, size):
             stop = min(start + size, self.n_rows)
             if self._kept is not None:
@@ -166,7 +168,12 @@ class Rows:
             else:
                 yield self._read(slice(start, stop))
 
-    def sum(self, f: Callable[[Block], Sums], floats_per_row: int) -> Sums:
+    def sum(
+        self,
+        f: Callable[[Block], Sums],
+        floats_per_row: int,
+        block_floats: int | None = None,
+    ) -> Sums:
         """The sum of ``f(block)`` over all blocks.
 
         Parameters
@@ -176,8 +183,10 @@ class Rows:
             collects the sum, in place where its members allow it.
         floats_per_row : int
             How many numbers ``f`` needs for one row.
+        block_floats : int, optional
+            How many numbers ``f`` may need for a block, BLOCK_FLOATS by default.
         """
-        blocks = self.blocks(floats_per_row)
+        blocks = self.blocks(floats_per_row, block_floats)
         total = f(next(blocks))
         for block in blocks:
             total = tuple(map(operator.iadd, total, f(block)))  # type: ignore[assignment]

@@ -73,9 +73,13 @@ def test_logistic_is_another_name_of_the_sigmoid() -> None:
     np.testing.assert_array_equal(one.predict(X), other.predict(X))
 
 
-def test_auto_takes_lbfgs_for_few_rows_and_adam_for_many() -> None:
-    assert fitted(regressor(max_iter=1), X, y).solver_ == "lbfgs"
-    assert fitted(regressor(max_iter=1), *_many_rows()).solver_ == "adam"
+def test_auto_takes_lm_where_that_is_cheap_then_lbfgs_then_adam() -> None:
+    large = (100, 100)
+    assert fitted(regressor(max_iter=1), X, y).solver_ == "lm"
+    assert fitted(regressor(max_iter=1, hidden_layer_sizes=large), X, y).solver_ == "lbfgs"
+    many = _many_rows()
+    assert fitted(regressor(max_iter=1), *many).solver_ == "lm"
+    assert fitted(regressor(max_iter=1, hidden_layer_sizes=large), *many).solver_ == "adam"
     assert regressor().partial_fit(X, y).solver_ == "adam"
 
 
@@ -221,6 +225,8 @@ def test_partial_fit_takes_up_a_lowered_learning_rate() -> None:
 def test_interruption_from_the_keyboard_keeps_the_best_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # As in a terminal; in a background job the signal may be ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     record = Monitor.record
 
     def interrupted(self: Monitor, w: np.ndarray, loss: float) -> None:
@@ -232,6 +238,7 @@ def test_interruption_from_the_keyboard_keeps_the_best_weights(
     model = regressor(solver="gd", learning_rate_init=0.1)
     with pytest.warns(UserWarning, match="interrupted after 7 iterations; the best weights"):
         model.fit(X, y)
+    signal.signal(signal.SIGINT, handler)
     monkeypatch.undo()
     expected = fitted(regressor(solver="gd", learning_rate_init=0.1, max_iter=6, tol=0), X, y)
     assert model.n_iter_ == 7

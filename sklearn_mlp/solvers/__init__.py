@@ -8,15 +8,19 @@ from ..objective import Objective
 from .adam import Adam
 from .gradient_descent import GradientDescent, StochasticGradientDescent
 from .lbfgs import LBFGS
+from .levenberg_marquardt import LevenbergMarquardt
 from .minibatch import MinibatchSolver
+from .variable_projection import VariableProjection
 
 __all__ = [
     "LBFGS",
     "Adam",
     "GradientDescent",
+    "LevenbergMarquardt",
     "MinibatchSolver",
     "Solver",
     "StochasticGradientDescent",
+    "VariableProjection",
 ]
 
 

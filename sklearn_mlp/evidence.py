@@ -1,0 +1,406 @@
+"""The evidence sets the penalties and the noise level, and says how sure a prediction is.
+
+With noise of precision β_k on output k and a Gaussian prior of precision α_g on the weights
+of group g, the most probable weights minimise
+
+    F = ½ Σ_k β_k E_k + ½ Σ_g α_g ‖w_g‖²,
+
+around which the posterior is taken as Gaussian with precision A = Σ_k β_k H_k + diag(α)
+(Laplace's approximation with the Gauss-Newton Hessian). The precisions that make the data
+most probable satisfy (MacKay, 1992, equations 4.8 to 4.10; Foresee & Hagan, 1997)
+
+    γ_g = k_g - α_g tr(A⁻¹)_g,     α_g = γ_g / ‖w_g‖²
+    γ_k = β_k tr(A⁻¹ H_k),         β_k = (N - γ_k) / E_k
+
+with k_g the number of weights in the group, of which the data determine γ_g. The logarithm of
+the probability of the data, the log evidence, is
+
+    log p(y) = -F - ½ log|A| + ½ Σ_g k_g log α_g + N/2 Σ_k log(β_k / 2π).
+
+A group for each layer's coefs and one for its biases; the coefs of the first layer then get
+one for each input (automatic relevance determination: MacKay, 1994; Neal, 1996), and those of
+the last layer one for each output. Biases of the output have a flat prior.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import RandomState
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf, dpotri
+
+from ._typing import FloatArray, IntArray
+from .monitor import Monitor
+from .network import Network
+from .objective import Objective
+from .solvers.levenberg_marquardt import Damping, Point, Precisions, step
+from .solvers.variable_projection import VariableProjection
+
+PRECISION_RANGE = (1e-10, 1e10)
+"""Between these is the precision of a group: the prior as good as flat, the group dead."""
+
+NOISE_RANGE = (1e-4, 1e30)
+"""Between these is the precision of the noise, in units of the target's variance."""
+
+FLAT = -1
+"""The label of parameters that belong to no group."""
+
+
+def weight_groups(network: Network, *, per_input: bool) -> IntArray:
+    """The group of each parameter, numbered from 0, or FLAT, shape (n_parameters,).
+
+    Parameters
+    ----------
+    network : Network
+    per_input : bool
+        Whether the coefs of the first layer have a group for each input.
+    """
+    labels = np.empty(network.n_parameters)  # whole numbers
+    layers = network.layers(labels)
+    count = 0
+    for W in layers[:-1]:
+        n_in = len(W) - 1
+        if W is layers[0] and per_input:
+            W[1:] = count + np.arange(n_in)[:, np.newaxis]
+            count += n_in
+        else:
+            W[1:] = count
+            count += 1
+        W[0] = count
+        count += 1
+    layers[-1][1:] = count + np.arange(layers[-1].shape[1])
+    layers[-1][0] = FLAT
+    return labels.astype(np.intp)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The weights' Gaussian posterior, by Laplace's approximation.
+
+    Attributes
+    ----------
+    w : array of shape (n_parameters,)
+        Its mode.
+    groups : array of int of shape (n_parameters,)
+    alpha : array of shape (n_groups,)
+        The precision of each group's prior.
+    beta : array of shape (n_outputs,)
+        The precision of each output's noise.
+    cholesky : array of shape (n_parameters, n_parameters)
+        L, lower triangular, of A = L Lᵀ.
+    gamma : array of shape (n_groups,)
+        How many weights of each group the data determine.
+    gamma_of_output : array of shape (n_outputs,)
+        How many parameters each output's data determine.
+    log_evidence : float
+    n : float
+        Number of rows, or the sum of their weights.
+    """
+
+    w: FloatArray
+    groups: IntArray
+    alpha: FloatArray
+    beta: FloatArray
+    cholesky: FloatArray
+    gamma: FloatArray
+    gamma_of_output: FloatArray
+    log_evidence: float
+    n: float
+
+    def variance(self, J: FloatArray) -> FloatArray:
+        """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
+        v = dtrsm(1.0, self.cholesky, J, lower=1)
+        return np.einsum("pn,pn->n", v, v)
+
+
+def laplace(
+    point: Point, groups: IntArray, alpha: FloatArray, beta: FloatArray, n: float
+) -> Posterior:
+    """The posterior around a point, given the precisions.
+
+    Parameters
+    ----------
+    point : Point
+    groups : array of int of shape (n_parameters,)
+    alpha : array of shape (n_groups,)
+    beta : array of shape (n_outputs,)
+    n : float
+        Number of rows, or the sum of their weights.
+
+    Returns
+    -------
+    Posterior
+    """
+    w, sums = point
+    precisions = Precisions(beta, _per_parameter(groups, alpha))
+    L = _cholesky(precisions.hessian(sums))
+    A_inverse = dpotri(L, lower=1)[0]  # the lower triangle
+    variances = A_inverse.diagonal()
+    sizes = _sum_by_group(groups, np.ones_like(w), len(alpha))
+    gamma = np.clip(sizes - alpha * _sum_by_group(groups, variances, len(alpha)), 0, sizes)
+    if len(beta) == 1:
+        gamma_of_output = np.array([len(w) - precisions.prior @ variances])
+    else:  # tr(A⁻¹ H_k) from lower triangles: what is off the diagonal counts twice
+        twice = np.tril(2 * A_inverse, -1) + np.diag(variances)
+        gamma_of_output = beta * np.einsum("pq,kpq->k", twice, sums.H)
+    log_evidence = (
+        -precisions.cost(sums.E, w)
+        - np.log(L.diagonal()).sum()
+        + 0.5 * sizes[alpha > 0] @ np.log(alpha[alpha > 0])
+        + 0.5 * n * np.log(beta / (2 * np.pi)).sum()
+    )
+    return Posterior(w, groups, alpha, beta, L, gamma, gamma_of_output, float(log_evidence), n)
+
+
+def _cholesky(A: FloatArray) -> FloatArray:
+    """L of A = L Lᵀ; of A plus the least multiple of I that makes it definite to rounding."""
+    diagonal = np.diag_indices_from(A)
+    ridge = 0.0
+    while True:
+        damped = A.copy(order="F")
+        damped[diagonal] += ridge
+        L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=1)
+        if not not_definite:
+            return L
+        ridge = max(10 * ridge, 1e-15 * A[diagonal].max())
+
+
+def _per_parameter(groups: IntArray, alpha: FloatArray) -> FloatArray:
+    """The precision of each parameter's prior, 0 where it is flat."""
+    return np.append(alpha, 0.0)[groups]
+
+
+def _sum_by_group(groups: IntArray, values: FloatArray, n_groups: int) -> FloatArray:
+    grouped = groups != FLAT
+    return np.bincount(groups[grouped], values[grouped], n_groups)
+
+
+def reestimate(posterior: Posterior, point: Point, n: float) -> tuple[FloatArray, FloatArray]:
+    """The α and β that the evidence asks for, given the posterior for the present ones."""
+    n_groups = len(posterior.alpha)
+    squares = _sum_by_group(posterior.groups, point.w**2, n_groups)
+    alpha = np.clip(posterior.gamma / np.maximum(squares, 1e-300), *PRECISION_RANGE)
+    # Were all rows fitted exactly, the noise would be nought; a thousandth of them never is.
+    free = np.maximum(n - posterior.gamma_of_output, 1e-3 * n)
+    beta = np.clip(free / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
+    return alpha, beta
+
+
+BURN_IN = 20
+"""Steps before the first re-estimation: weights that have learnt nothing look superfluous."""
+
+EVERY = 2
+"""Steps from one re-estimation to the next."""
+
+WINDOW = 10
+"""Re-estimations over which the log evidence is watched."""
+
+STARTING_PRECISIONS = (10.0, 1.0)
+"""A strong prior, safe where there is much noise, and a weak one, better where there is little."""
+
+TOLERANCE = 4.0
+"""By so much may the evidence after the weak prior be the lower, in units of its uncertainty."""
+
+
+@dataclass
+class EvidenceMaximization:
+    """Levenberg-Marquardt steps, with the precisions re-estimated on the way.
+
+    The log evidence of N rows is itself uncertain by about √(N/2), the standard deviation of
+    the log likelihood, and that is the unit in which its changes are judged.
+
+    Parameters
+    ----------
+    max_iter : int
+        Most steps.
+    rng : RandomState
+        Draws the fresh starts of the search for an exact function.
+
+    Attributes
+    ----------
+    posterior : Posterior
+        Around the weights that :meth:`minimize` came to.
+    """
+
+    max_iter: int
+    rng: RandomState
+    advice = "Scale the data."
+
+    def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
+        """Train from each of the starting precisions and keep what the evidence favours."""
+        unit = _unit(objective)
+        best: _Ascent | None = None
+        for alpha in STARTING_PRECISIONS:
+            attempt = monitor.fork()
+            ascent = _Ascent(objective, w, alpha)
+            try:
+                ascent.run(attempt, self.max_iter)
+            except KeyboardInterrupt:
+                if best is None:
+                    best, kept = ascent, attempt
+                monitor.adopt(kept)
+                self.posterior = best.posterior
+                raise
+            if best is None or ascent.log_evidence > best.log_evidence - TOLERANCE * unit:
+                best, kept = ascent, attempt
+        assert best is not None
+        monitor.adopt(kept)
+        self.posterior = best.posterior
+        if monitor.early_stopping and monitor.best_weights is not None:
+            self.posterior = best.at(monitor.best_weights)
+        elif best.nearly_exact:
+            self._search_exact(objective, best, monitor)
+        return self.posterior.w
+
+    def _search_exact(self, objective: Objective, ascent: "_Ascent", monitor: Monitor) -> None:
+        """See whether the network can represent the data exactly; keep what the evidence does.
+
+        From where the ascent came to, and from fresh starts of small weights: in one of
+        four starts a unit is caught where it is nearly linear, or two where they are alike.
+        """
+        network = objective.network
+        n_hidden = network.n_parameters - network.layers(ascent.point.w)[-1].size
+        steps = int(EXACT_COST / (objective.rows.n_rows * (n_hidden + 10) ** 2))
+        solver = VariableProjection(max_iter=min(100, steps))
+        w = ascent.point.w
+        while steps >= MIN_EXACT_STEPS:
+            attempt = monitor.fork()
+            w = solver.minimize(objective, w, attempt)
+            steps -= attempt.n_iter
+            exact = ascent.at(w)
+            if exact.log_evidence > self.posterior.log_evidence:
+                monitor.adopt(attempt)
+                self.posterior = exact
+            if attempt.loss_curve[-1] < EXACT_LOSS:
+                break
+            w = SMALL_WEIGHTS * network.initial_weights(self.rng)
+
+
+NEARLY_EXACT = 1e-3
+"""Below this error, in units of the target, the function may be one the network represents."""
+
+EXACT_LOSS = 1e-24
+"""At this loss it does."""
+
+EXACT_COST = 5e9
+"""What the search for it may cost in all, in rows times squared weights of the hidden layers."""
+
+MIN_EXACT_STEPS = 20
+SMALL_WEIGHTS = 0.4
+
+
+class _Ascent:
+    """One ascent of the evidence: its weights, its precisions, and its history."""
+
+    def __init__(self, objective: Objective, w: FloatArray, alpha: float) -> None:
+        network = objective.network
+        self.objective = objective
+        self.n = objective.rows.total_weight
+        self.hidden = len(network.shapes) > 1
+        self.groups = weight_groups(network, per_input=False)
+        self.per_input = False
+        self.alpha = np.full(self.groups.max() + 1, alpha)
+        self.beta = np.full(network.layer_sizes[-1], 10.0)
+        self.point = Point(w, objective.gauss_newton(w))
+        self.damping = Damping()
+        self.evidences: list[float] = []
+
+    @property
+    def posterior(self) -> Posterior:
+        return laplace(self.point, self.groups, self.alpha, self.beta, self.n)
+
+    @property
+    def log_evidence(self) -> float:
+        return self.posterior.log_evidence
+
+    @property
+    def nearly_exact(self) -> bool:
+        """Whether next to nothing of the targets is left to explain."""
+        return self.hidden and bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
+
+    def at(self, w: FloatArray) -> Posterior:
+        """The posterior at other weights, with the precisions that suit them."""
+        point, alpha, beta = Point(w, self.objective.gauss_newton(w)), self.alpha, self.beta
+        for _ in range(WINDOW):
+            posterior = laplace(point, self.groups, alpha, beta, self.n)
+            alpha, beta = reestimate(posterior, point, self.n)
+        return laplace(point, self.groups, alpha, beta, self.n)
+
+    def run(self, monitor: Monitor, max_iter: int) -> None:
+        """Steps and re-estimations in turn until the evidence settles."""
+        wait = BURN_IN if self.hidden else 1
+        while monitor.n_iter < max_iter:
+            monitor.record(self.point.w, 0.5 * float(self.point.sums.E.sum()) / self.n)
+            if monitor.early_stopping and monitor.stalled:
+                monitor.converged = True
+                break
+            fall = self._step()
+            wait -= 1
+            if wait <= 0 or fall < 0.01:
+                wait = EVERY
+                if self._reestimate():
+                    monitor.converged = True
+                    break
+
+    def _step(self) -> float:
+        """One Levenberg-Marquardt step; by how much F fell."""
+        precisions = Precisions(self.beta, _per_parameter(self.groups, self.alpha))
+        new = step(self.objective, self.point, precisions, self.damping)
+        if new is None:
+            self.damping = Damping()
+            return 0.0
+        F, F_new = (precisions.cost(p.sums.E, p.w) for p in (self.point, new))
+        self.point = new
+        return F - F_new
+
+    def _reestimate(self) -> bool:
+        """Re-estimate the precisions; whether they, or the evidence, have settled."""
+        posterior = self.posterior
+        self.evidences.append(posterior.log_evidence)
+        before = np.append(self.alpha, self.beta)
+        self.alpha, self.beta = reestimate(posterior, self.point, self.n)
+        change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
+        recent = self.evidences[-WINDOW - 1 :]
+        unit = _unit(self.objective)
+        if change < 1e-12:
+            return True
+        if not self.hidden or len(recent) <= WINDOW:
+            return False
+        if not self.per_input:
+            if max(recent) - recent[0] < unit:
+                self._give_each_input_a_precision()
+            return False
+        settled = max(recent) - min(recent) < 0.1
+        return settled or posterior.log_evidence < max(self.evidences) - 4 * unit
+
+    def _give_each_input_a_precision(self) -> None:
+        finer = weight_groups(self.objective.network, per_input=True)
+        alpha = np.empty(finer.max() + 1)
+        alpha[finer[finer != FLAT]] = self.alpha[self.groups[self.groups != FLAT]]
+        self.groups, self.alpha, self.per_input, self.evidences = finer, alpha, True, []
+
+
+def _unit(objective: Objective) -> float:
+    """The standard deviation of the log likelihood: what a change of evidence is held against."""
+    n_outputs = objective.network.layer_sizes[-1]
+    return float(np.sqrt(objective.rows.total_weight * n_outputs / 2))
+
+
+def posterior_under_penalty(objective: Objective, w: FloatArray) -> Posterior:
+    """The posterior at the minimum of an objective with a penalty of fixed strength.
+
+    The penalty is then the ratio of the prior's precision to the noise's: α = alpha β, with
+    one β for all outputs but in the noise of each.
+    """
+    n, penalty = objective.rows.total_weight, objective.penalty.astype(np.float64)
+    n_outputs = objective.network.layer_sizes[-1]
+    point = Point(w, objective.gauss_newton(w))
+    groups = np.where(penalty > 0, 0, FLAT)
+    alpha = np.array([penalty.max()])
+    unscaled = laplace(point, groups, alpha, np.ones(n_outputs), n)
+    free = max(n * n_outputs - unscaled.gamma_of_output.sum(), 1e-3 * n * n_outputs)
+    beta = float(np.clip(free / max(point.sums.E.sum(), 1e-300), *NOISE_RANGE))
+    posterior = laplace(point, groups, beta * alpha, np.full(n_outputs, beta), n)
+    free_of_output = np.maximum(n - unscaled.gamma_of_output, 1e-3 * n)
+    noise = np.clip(free_of_output / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
+    return replace(posterior, beta=noise)

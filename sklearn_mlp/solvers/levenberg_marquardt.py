@@ -1,0 +1,163 @@
+"""Levenberg-Marquardt: Gauss-Newton steps, damped until the error falls.
+
+    F(w) = ½ Σ_k β_k E_k(w) + ½ Σ_j α_j w_j²
+    (H + μ I) d = -g,    g = Σ_k β_k g_k + α∘w,    H = Σ_k β_k H_k + diag(α)
+
+with E_k, g_k, H_k the sums over the rows that :meth:`Objective.gauss_newton` makes for
+output k. The damping μ follows the gain ratio, the fall of F over the fall that the quadratic
+model foretold (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from .._typing import FloatArray
+from ..monitor import Monitor
+from ..objective import GaussNewton, Objective
+
+
+class Precisions(NamedTuple):
+    """How much each error and each parameter counts.
+
+    Attributes
+    ----------
+    noise : array of shape (n_outputs,)
+        β: the precision (1 / variance) of the noise of each output.
+    prior : array of shape (n_parameters,)
+        α: the precision of the prior of each parameter around 0.
+    """
+
+    noise: FloatArray
+    prior: FloatArray
+
+    def cost(self, E: FloatArray, w: FloatArray) -> float:
+        """F = ½ Σ_k β_k E_k + ½ Σ_j α_j w_j²."""
+        return 0.5 * float(self.noise @ E + self.prior @ (w * w))
+
+    def gradient(self, sums: GaussNewton, w: FloatArray) -> FloatArray:
+        """g = Σ_k β_k g_k + α∘w."""
+        return self.noise @ sums.g + self.prior * w
+
+    def hessian(self, sums: GaussNewton) -> FloatArray:
+        """H = Σ_k β_k H_k + diag(α), the lower triangle, in Fortran order."""
+        H = np.asfortranarray(self.noise[0] * sums.H[0])
+        for beta, H_k in zip(self.noise[1:], sums.H[1:], strict=True):
+            H += beta * H_k
+        H[np.diag_indices_from(H)] += self.prior
+        return H
+
+
+class Point(NamedTuple):
+    """Weights, and what is known of the error there."""
+
+    w: FloatArray
+    sums: GaussNewton
+
+
+class Damping:
+    """μ, relative to the mean curvature so that it has no units, and how it changes."""
+
+    smallest, largest = 1e-16, 1e16
+
+    def __init__(self) -> None:
+        self.mu = 1e-2
+        self._growth = 2.0
+
+    def accept(self, gain_ratio: float) -> None:
+        """A step was taken: damp less, the more so the better it was foretold."""
+        factor = max(0.1, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3)
+        self.mu = max(self.mu * factor, self.smallest)
+        self._growth = 2.0
+
+    def reject(self) -> None:
+        """A step was refused: damp more, and faster with each refusal."""
+        self.mu *= self._growth
+        self._growth *= 2
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no step is short enough."""
+        return self.mu > self.largest
+
+
+@dataclass
+class LevenbergMarquardt:
+    """Damped Gauss-Newton descent over all rows, in float64.
+
+    Parameters
+    ----------
+    max_iter : int
+        Most steps.
+    tol : float
+        Converged when no component of the gradient of the loss is larger.
+    """
+
+    max_iter: int
+    tol: float
+    advice = "Scale the data, or raise alpha."
+
+    def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
+        """Descend until the gradient is flat, or no step is short enough to descend."""
+        n_outputs = objective.network.layer_sizes[-1]
+        precisions = Precisions(np.ones(n_outputs), objective.penalty.astype(np.float64))
+        total = objective.rows.total_weight
+        point: Point | None = Point(w, objective.gauss_newton(w))
+        damping = Damping()
+        while point is not None and monitor.n_iter < self.max_iter:
+            w = point.w
+            monitor.record(w, precisions.cost(point.sums.E, w) / total)
+            gradient = precisions.gradient(point.sums, w) / total
+            if np.abs(gradient).max() <= self.tol:
+                monitor.converged = True
+                break
+            if monitor.early_stopping and monitor.stalled:
+                monitor.converged = True
+                break
+            point = step(objective, point, precisions, damping)
+        else:
+            monitor.converged = point is None  # at the precision of the arithmetic
+        return w
+
+
+def step(
+    objective: Objective, point: Point, precisions: Precisions, damping: Damping
+) -> Point | None:
+    """One step that lowers F, or None if even the shortest does not.
+
+    Parameters
+    ----------
+    objective : Objective
+    point : Point
+        Where to start from.
+    precisions : Precisions
+        What F is made of.
+    damping : Damping
+        Carried from step to step.
+
+    Returns
+    -------
+    Point or None
+    """
+    w = point.w
+    F = precisions.cost(point.sums.E, w)
+    g = precisions.gradient(point.sums, w)
+    H = precisions.hessian(point.sums)
+    diagonal = np.diag_indices_from(H)
+    curvature = H[diagonal].mean()
+    while not damping.exhausted:
+        damped = H.copy(order="F")
+        damped[diagonal] += damping.mu * curvature
+        L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=0)
+        if not not_definite:
+            d = dpotrs(L, -g, lower=1)[0]
+            E = objective.errors(w + d)
+            F_new = precisions.cost(E, w + d)
+            foretold = 0.5 * float(d @ (damping.mu * curvature * d - g))
+            if F_new < F:
+                damping.accept((F - F_new) / foretold)
+                return Point(w + d, objective.gauss_newton(w + d))
+        damping.reject()
+    return None

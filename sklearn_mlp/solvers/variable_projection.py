@@ -1,0 +1,150 @@
+"""Variable projection: Levenberg-Marquardt on the hidden layers, the output solved exactly.
+
+The output is linear in its own layer C. Given the hidden layers θ, and Φ the last of them with
+its row of ones, the best C is a linear least-squares problem, which leaves a function of θ
+alone (Golub & Pereyra, 1973), whose Jacobian is to first order J projected away from Φ
+(Kaufman, 1975):
+
+    r(θ) = Φ C(θ) - Y,    C(θ) = argmin ‖Φ C - Y‖
+    min ‖P⊥(r + J d)‖² + λ ‖d‖²,    P⊥ = I - Φ Φ⁺,    J = ∂(Φ C)/∂θ at fixed C
+
+Everything is done by orthogonal factorisation, [Φ J r] = Q R block by block of rows, never
+through JᵀJ: where a function can be represented exactly it is found to the rounding of the
+arithmetic, which the square of the condition number would put out of reach.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from scipy.linalg import lstsq, qr, svd
+
+from .._typing import FloatArray
+from ..monitor import Monitor
+from ..objective import Objective
+from ..rows import Block
+
+
+class _Triangle:
+    """The R of a QR factorisation of rows; R of parts add up to the R of the whole."""
+
+    def __init__(self, rows: FloatArray) -> None:
+        self.R = qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(np.vstack([self.R, other.R]))
+
+
+class _Point(NamedTuple):
+    """Weights whose output layer is the best for their hidden layers, and their error."""
+
+    w: FloatArray
+    error: float
+
+
+@dataclass
+class VariableProjection:
+    """Levenberg-Marquardt on the hidden layers of a network without a penalty.
+
+    Parameters
+    ----------
+    max_iter : int
+        Most steps.
+    """
+
+    max_iter: int
+    advice = "Scale the data."
+
+    exact = 3e-15
+    """The error, relative to the targets, at which the function is found."""
+
+    def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
+        """Descend until the function is found, or the error no longer falls."""
+        scale = np.sqrt(sum(_squared_targets(objective)))
+        point = self._project(objective, w)
+        damping, errors = 1e-2, [point.error]
+        while monitor.n_iter < self.max_iter:
+            monitor.record(point.w, 0.5 * point.error**2 / objective.rows.total_weight)
+            if point.error <= self.exact * scale or _stalled(errors):
+                monitor.converged = True
+                break
+            R, z = self._linearise(objective, point.w)
+            U, s, Vt = svd(R, check_finite=False)
+            z = U.T @ z
+            while damping < 1e12:
+                d = -Vt.T @ (s * z / (s**2 + damping * (R**2).sum(axis=0).max()))
+                new = self._project(objective, _moved(objective, point.w, d))
+                if new.error < point.error:
+                    break
+                damping *= 2
+            else:
+                monitor.converged = True
+                break
+            damping = max(damping / 5, 1e-30)
+            point = new
+            errors.append(point.error)
+        return point.w
+
+    def _project(self, objective: Objective, w: FloatArray) -> _Point:
+        """Solve for the output layer."""
+        network, n_outputs = objective.network, objective.network.layer_sizes[-1]
+
+        def factor(block: Block) -> tuple[_Triangle]:
+            Phi = objective.last_hidden(w, block)
+            return (_Triangle(_weighted(np.vstack([Phi, block.targets]), block)),)
+
+        R = objective.rows.sum(factor, 2 * network.floats_per_row)[0].R
+        q = R.shape[1] - n_outputs
+        C = lstsq(R[:q, :q], R[:q, q:], cond=1e-15, check_finite=False)[0]
+        w = w.copy()
+        network.layers(w)[-1][...] = C
+        # What C leaves of the rotated targets: the part out of reach, and what lstsq cut off.
+        left = np.concatenate([(R[:q, :q] @ C - R[:q, q:]).ravel(), R[q:, q:].ravel()])
+        return _Point(w, float(np.linalg.norm(left)))
+
+    def _linearise(self, objective: Objective, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The triangle of the projected Jacobian, and the projected residual rotated alike."""
+        network = objective.network
+        layers = network.layers(w)
+        n_hidden = network.n_parameters - layers[-1].size
+        q = len(layers[-1])
+        triangles = []
+        for k in range(network.layer_sizes[-1]):
+
+            def factor(block: Block, k: int = k) -> tuple[_Triangle]:
+                Phi = objective.last_hidden(w, block).copy()
+                J, r = objective.jacobian(w, block)
+                return (_Triangle(_weighted(np.vstack([Phi, J[k, :n_hidden], r[k]]), block)),)
+
+            floats_per_row = network.floats_per_row + 3 * network.n_parameters
+            R = objective.rows.sum(factor, floats_per_row, 1 << 19)[0].R
+            triangles.append(R[q:, q:])
+        R = qr(np.vstack(triangles), mode="r", check_finite=False)[0]
+        R = np.vstack([R, np.zeros((max(0, n_hidden + 1 - len(R)), n_hidden + 1))])
+        return R[:n_hidden, :n_hidden], R[:n_hidden, n_hidden]
+
+
+def _weighted(columns: FloatArray, block: Block) -> FloatArray:
+    """One row for each row of the data, times the root of its weight."""
+    if block.weights is not None:
+        columns = columns * np.sqrt(block.weights)
+    return columns.T
+
+
+def _squared_targets(objective: Objective) -> FloatArray:
+    def squares(block: Block) -> tuple[FloatArray]:
+        weights = 1 if block.weights is None else block.weights
+        return ((block.targets**2 * weights).sum(axis=1),)
+
+    return objective.rows.sum(squares, objective.rows.n_columns)[0]
+
+
+def _moved(objective: Objective, w: FloatArray, d: FloatArray) -> FloatArray:
+    w = w.copy()
+    w[: len(d)] += d
+    return w
+
+
+def _stalled(errors: list[float]) -> bool:
+    """Whether the squared error has fallen by less than 5 % in the last 20 steps of 40."""
+    return len(errors) > 40 and errors[-1] ** 2 > 0.95 * errors[-21] ** 2
