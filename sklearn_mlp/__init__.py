@@ -1,6 +1,7 @@
 """Multi-layer perceptron regression for scikit-learn, written out by hand in NumPy."""
 
+from .ensemble import SigmoidMLPEnsembleRegressor
 from .regressor import SigmoidMLPRegressor
 
 __version__ = "0.1.0"
-__all__ = ["SigmoidMLPRegressor"]
+__all__ = ["SigmoidMLPEnsembleRegressor", "SigmoidMLPRegressor"]

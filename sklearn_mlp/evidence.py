@@ -172,7 +172,7 @@ def _per_parameter(groups: IntArray, alpha: FloatArray) -> FloatArray:
 
 def _sum_by_group(groups: IntArray, values: FloatArray, n_groups: int) -> FloatArray:
     grouped = groups != FLAT
-    return np.bincount(groups[grouped], values[grouped], n_groups)
+    return np.bincount(groups[grouped], values[grouped], n_groups).astype(np.float64)
 
 
 def reestimate(posterior: Posterior, point: Point, n: float) -> tuple[FloatArray, FloatArray]:
@@ -315,8 +315,9 @@ class _Ascent:
 
     @property
     def nearly_exact(self) -> bool:
-        """Whether next to nothing of the targets is left to explain."""
-        return self.hidden and bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
+        """Whether next to nothing is left to explain, by rows of far more than parameters."""
+        ample = self.n > 2 * len(self.point.w)
+        return self.hidden and ample and bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
 
     def at(self, w: FloatArray) -> Posterior:
         """The posterior at other weights, with the precisions that suit them."""

@@ -94,6 +94,8 @@ class VariableProjection:
             return (_Triangle(_weighted(np.vstack([Phi, block.targets]), block)),)
 
         R = objective.rows.sum(factor, 2 * network.floats_per_row)[0].R
+        if not np.isfinite(R).all():
+            return _Point(w, np.inf)
         q = R.shape[1] - n_outputs
         C = lstsq(R[:q, :q], R[:q, q:], cond=1e-15, check_finite=False)[0]
         w = w.copy()
