@@ -195,11 +195,12 @@ EVERY = 2
 WINDOW = 10
 """Re-estimations over which the log evidence is watched."""
 
-STARTING_PRECISIONS = (10.0, 1.0)
-"""A strong prior, safe where there is much noise, and a weak one, better where there is little."""
+STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
+"""Precisions of prior and noise to start from: for data of little noise, some, and much.
 
-TOLERANCE = 4.0
-"""By so much may the evidence after the weak prior be the lower, in units of its uncertainty."""
+From a start that takes the noise for less than it is a network can fit the noise and stay
+there; from one that takes it for more, it can come to rest before it has learnt a thing.
+"""
 
 
 @dataclass
@@ -228,11 +229,10 @@ class EvidenceMaximization:
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Train from each of the starting precisions and keep what the evidence favours."""
-        unit = _unit(objective)
         best: _Ascent | None = None
-        for alpha in STARTING_PRECISIONS:
+        for alpha, beta in STARTS:
             attempt = monitor.fork()
-            ascent = _Ascent(objective, w, alpha)
+            ascent = _Ascent(objective, w, alpha, beta)
             try:
                 ascent.run(attempt, self.max_iter)
             except KeyboardInterrupt:
@@ -241,7 +241,7 @@ class EvidenceMaximization:
                 monitor.adopt(kept)
                 self.posterior = best.posterior
                 raise
-            if best is None or ascent.log_evidence > best.log_evidence - TOLERANCE * unit:
+            if best is None or ascent.log_evidence > best.log_evidence:
                 best, kept = ascent, attempt
         assert best is not None
         monitor.adopt(kept)
@@ -292,7 +292,7 @@ SMALL_WEIGHTS = 0.4
 class _Ascent:
     """One ascent of the evidence: its weights, its precisions, and its history."""
 
-    def __init__(self, objective: Objective, w: FloatArray, alpha: float) -> None:
+    def __init__(self, objective: Objective, w: FloatArray, alpha: float, beta: float) -> None:
         network = objective.network
         self.objective = objective
         self.n = objective.rows.total_weight
@@ -300,7 +300,7 @@ class _Ascent:
         self.groups = weight_groups(network, per_input=False)
         self.per_input = False
         self.alpha = np.full(self.groups.max() + 1, alpha)
-        self.beta = np.full(network.layer_sizes[-1], 10.0)
+        self.beta = np.full(network.layer_sizes[-1], beta)
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
         self.evidences: list[float] = []
@@ -334,14 +334,16 @@ class _Ascent:
             monitor.record(self.point.w, 0.5 * float(self.point.sums.E.sum()) / self.n)
             if monitor.early_stopping and monitor.stalled:
                 monitor.converged = True
-                break
+                return
             fall = self._step()
             wait -= 1
             if wait <= 0 or fall < 0.01:
                 wait = EVERY
                 if self._reestimate():
                     monitor.converged = True
-                    break
+                    return
+        recent = self.evidences[-WINDOW - 1 :]
+        monitor.converged = len(recent) > WINDOW and np.ptp(recent) < _unit(self.objective)
 
     def _step(self) -> float:
         """One Levenberg-Marquardt step; by how much F fell."""

@@ -148,7 +148,7 @@ class PredictionIntervalDisplay:
         kind : {"band", "bars"}, default="band"
             The means as a line with the intervals as a band, or one bar a row. Bars are right
             where other features vary as well, so that neighbours on the x axis have little to
-            do with each other.
+            do with each other. A single row always has a bar.
         subsample : int or None, default=1_000
             The most observations that are drawn, and the most bars, evenly spaced in the order
             of the x axis; None draws all of them. The coverage is that of all of them.
@@ -180,18 +180,19 @@ class PredictionIntervalDisplay:
 
         # A curve is drawn whole; what is drawn row by row is thinned with the observations.
         rows = np.arange(x.size)
-        if kind == "bars" or self.x is None:
+        bars = kind == "bars" or x.size == 1  # a band of one row could not be seen
+        if bars or self.x is None:
             rows = _thinned(rows, subsample)
             points = np.intersect1d(rows, observed)
         else:
             points = _thinned(observed, subsample)
 
         ax = _axes(f"{type(self).__name__}.plot", ax)
-        means, intervals = (_MARKERS, _BARS) if kind == "bars" else (_LINE, _BAND)
+        means, intervals = (_MARKERS, _BARS) if bars else (_LINE, _BAND)
         self.line_ = ax.plot(x[rows], y_pred[rows], **_style(means, line_kwargs))[0]
         band_style = _style({"color": self.line_.get_color(), **intervals}, band_kwargs)
         band = (x[rows], (y_pred - margin)[rows], (y_pred + margin)[rows])
-        if kind == "bars":
+        if bars:
             self.band_ = ax.vlines(*band, **band_style)
         else:
             step: Literal["mid"] | None = "mid" if self.x is None else None
@@ -317,7 +318,8 @@ class PredictionIntervalDisplay:
         x, feature_name, one_curve = None, None, True
         if feature is not None or table.n_columns == 1:
             j = table.position(feature if feature is not None else 0)
-            x, feature_name = table.column(j), table.label(j)
+            feature_name = table.label(j)
+            x = _vector(f"the feature {feature_name!r}", table.column(j))
             others = (k for k in range(table.n_columns) if k != j)
             one_curve = _varies(x) and not any(_varies(table.column(k)) for k in others)
         y_pred, y_std = _mean_and_std(estimator, table.X, output)
@@ -326,7 +328,6 @@ class PredictionIntervalDisplay:
             y = _one_output("y", y, output)
             check_consistent_length(y_pred, y)
         if x is not None and table.n_columns == 1 and one_curve and kind != "bars":
-            x = _vector(f"the feature {feature_name!r}", x)
             grid = np.linspace(x.min(), x.max(), GRID_SIZE)
             on_grid = _mean_and_std(estimator, table.of_one_column(grid), output)
             x = np.append(x, grid)
@@ -579,11 +580,13 @@ class LossCurveDisplay:
             for line in filter(None, (self.line_, self.validation_line_)):
                 line.set_marker("o")
         if (curve > 0).any():
-            _log_scale(ax)
+            ax.set_yscale("log")
         ax.set(xlabel="iteration", ylabel=self.curve_label)
         if ax.get_xscale() == "linear":
-            ax.locator_params(axis="x", integer=True)
+            ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         _legend(*_axes_in_the_place_of(ax))
+        if ax.get_yscale() == "log":
+            _plain_log_ticks(ax)
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
@@ -675,7 +678,7 @@ class LossCurveDisplay:
             curve_label=curve_label,
             validation_curve=validation_curve,
             validation_label=validation_label,
-            name=name or ", ".join([type(model).__name__, *_solver_name(model)]),
+            name=name or _class_and_solver(model),
         )
         return display.plot(ax, line_kwargs=line_kwargs, validation_kwargs=validation_kwargs)
 
@@ -689,16 +692,16 @@ def _trained_network(estimator: Any) -> tuple[Any, bool]:
         model = _last_step(model.regressor_)
     if not (is_regressor(model) and hasattr(model, "loss_curve_")):
         raise ValueError(
-            f"{type(model).__name__} has no loss curve: it needs a regressor with loss_curve_, "
-            "such as SigmoidMLPRegressor or MLPRegressor."
+            f"There is no loss curve of {_class_and_solver(model)}: it needs a regressor with "
+            "loss_curve_, such as SigmoidMLPRegressor, or MLPRegressor trained by 'adam' or 'sgd'."
         )
     return model, standardized or bool(getattr(model, "standardize", False))
 
 
-def _solver_name(model: Any) -> list[str]:
-    """The solver that was used, if the model has any."""
-    name = getattr(model, "solver_", getattr(model, "solver", None))
-    return [] if name is None else [str(name)]
+def _class_and_solver(model: Any) -> str:
+    """What a legend calls a model by default: its class, and its solver if it has any."""
+    solver = getattr(model, "solver_", getattr(model, "solver", None))
+    return ", ".join([type(model).__name__, *([] if solver is None else [str(solver)])])
 
 
 # Data ---------------------------------------------------------------------------------------
@@ -889,20 +892,30 @@ def _axes_on_the_right(ax: "Axes", label: str) -> "Axes":
     return twin
 
 
-def _log_scale(ax: "Axes") -> None:
-    """A logarithmic y axis with its ticks written as 0.1 rather than 10⁻¹."""
-    from matplotlib.ticker import LogFormatter
+def _plain_log_ticks(ax: "Axes") -> None:
+    """Ticks of a logarithmic y axis written as 0.1 rather than 10⁻¹, a few in any range."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(LogFormatter())
-    ax.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+    bottom, top = ax.get_ylim()
+    decades = np.log10(top / bottom)
+    if decades < 0.7:
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+    else:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2 else (1.0,)))
+    ax.yaxis.set_major_formatter(FuncFormatter(_as_written))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _as_written(value: float, position: int | None = None) -> str:
+    """A tick's label."""
+    return f"{value:g}"
 
 
 def _legend(*axes: "Axes") -> None:
     """One legend for all axes in a place, with room for it above what they show."""
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     legend = axes[-1].legend(handles=handles, loc="upper left", frameon=False, fontsize="small")
-    font_size = legend.get_texts()[0].get_fontsize()
+    font_size = legend.prop.get_size_in_points()
     axes_height = axes[-1].get_window_extent().height * 72 / axes[-1].figure.dpi
     share = min((1.5 * len(handles) + 1) * font_size / axes_height, 0.5)
     for ax in axes:

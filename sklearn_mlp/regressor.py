@@ -750,16 +750,16 @@ def _name_groups(network: Network, posterior: Posterior) -> dict[str, float | Fl
 
 
 def _relevances(network: Network, posterior: Posterior) -> FloatArray:
-    """How much each input matters, summing to one: the prior variance of its first coefs.
+    """How much each input matters, summing to one: the prior deviation of its first coefs.
 
-    Where inputs have no precision of their own, the mean square of its coefs stands for it.
+    Where inputs have no precision of their own, that of the coefs themselves stands for it.
     """
     W = network.layers(posterior.w)[0][1:]
     groups = posterior.groups[: W.size + W.shape[1]].reshape(-1, W.shape[1])[1:, 0]
     if len(np.unique(groups)) == len(groups) > 1 and groups[0] != FLAT:
-        relevances = 1 / posterior.alpha[groups]
+        relevances = 1 / np.sqrt(posterior.alpha[groups])
     else:
-        relevances = (W**2).mean(axis=1)
+        relevances = np.sqrt((W**2).mean(axis=1))
     total = relevances.sum()
     return relevances / total if total > 0 else np.full(len(relevances), 1 / len(relevances))
 

@@ -51,3 +51,23 @@ def test_the_mean_squared_error_is_the_loss_less_its_penalty() -> None:
     value, _ = objective.value_and_gradient(w)
     error = reference.predict(w, X, (3, 4, 1), "sigmoid") - y
     assert objective.mean_squared_error(w, value) == pytest.approx(np.mean(error**2))
+
+
+@given(problems())
+@settings(deadline=None)
+def test_gauss_newton_sums_are_those_of_the_jacobian_row_by_row(problem: Problem) -> None:
+    network = Network(problem.layer_sizes, problem.activation)
+    sums = Objective(network, Rows(problem.X, problem.y, problem.s), 0.0).gauss_newton(problem.w)
+    E, g, H = (np.zeros_like(total) for total in sums)
+    for x, target, s in zip(problem.X, problem.y, problem.s, strict=True):
+
+        def predict(w: np.ndarray, x: np.ndarray = x) -> np.ndarray:
+            return reference.predict(w, x[None], problem.layer_sizes, problem.activation)[0]
+
+        e, J = predict(problem.w) - target, reference.complex_step(predict, problem.w)
+        for k in range(len(e)):
+            E[k] += s * e[k] ** 2
+            g[k] += s * e[k] * J[k]
+            H[k] += s * np.tril(np.outer(J[k], J[k]))
+    for ours, expected in zip(sums, (E, g, H), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-10)

@@ -64,7 +64,8 @@ class VariableProjection:
         point = self._project(objective, w)
         damping, errors = 1e-2, [point.error]
         while monitor.n_iter < self.max_iter:
-            monitor.record(point.w, 0.5 * point.error**2 / objective.rows.total_weight)
+            w = point.w
+            monitor.record(w, 0.5 * point.error**2 / objective.rows.total_weight)
             if point.error <= self.exact * scale or _stalled(errors):
                 monitor.converged = True
                 break
@@ -83,7 +84,7 @@ class VariableProjection:
             damping = max(damping / 5, 1e-30)
             point = new
             errors.append(point.error)
-        return point.w
+        return w
 
     def _project(self, objective: Objective, w: FloatArray) -> _Point:
         """Solve for the output layer."""

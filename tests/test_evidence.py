@@ -1,0 +1,296 @@
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_diabetes, make_friedman1
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import BayesianRidge
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp.datasets import make_hyperplane
+from sklearn_mlp.evidence import FLAT, laplace, weight_groups
+from sklearn_mlp.network import Network
+from sklearn_mlp.objective import Objective
+from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers.levenberg_marquardt import Point
+from tests import reference
+
+X, y = load_diabetes(return_X_y=True)
+Z = StandardScaler().fit_transform(X)
+
+
+def lm(hidden: tuple[int, ...] = (5,), **parameters: Any) -> SigmoidMLPRegressor:
+    return SigmoidMLPRegressor(hidden, solver="lm", **{"random_state": 0, **parameters})
+
+
+def fitted(model: SigmoidMLPRegressor, *data: Any) -> SigmoidMLPRegressor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*data)
+
+
+# Exact references --------------------------------------------------------------------------
+
+
+def closed_form(Z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """MacKay's iteration for a linear model with a flat intercept, written densely."""
+    D = np.column_stack([np.ones(len(Z)), Z])
+    alpha, beta = 1.0, 1.0
+    for _ in range(10_000):
+        A = beta * D.T @ D + alpha * np.diag(np.append(0.0, np.ones(Z.shape[1])))
+        covariance = np.linalg.inv(A)
+        w = beta * covariance @ D.T @ t
+        gamma = Z.shape[1] - alpha * np.trace(covariance[1:, 1:])
+        alpha = gamma / (w[1:] @ w[1:])
+        beta = (len(t) - gamma - 1) / np.sum((t - D @ w) ** 2)
+    A = beta * D.T @ D + alpha * np.diag(np.append(0.0, np.ones(Z.shape[1])))
+    covariance = np.linalg.inv(A)
+    std = np.sqrt(1 / beta + np.einsum("ni,ij,nj->n", D, covariance, D))
+    return D @ (beta * covariance @ D.T @ t), std, gamma, beta
+
+
+def test_without_hidden_layers_it_is_the_closed_form_evidence_iteration() -> None:
+    t = (y - y.mean()) / y.std()
+    mean, std, gamma, beta = closed_form(Z, t)
+    model = lm(()).fit(X, y)
+    ours, our_std = model.predict(X, return_std=True)
+    np.testing.assert_allclose(ours, mean * y.std() + y.mean(), rtol=1e-8)
+    np.testing.assert_allclose(our_std, std * y.std(), rtol=1e-8)
+    assert model.noise_std_ == pytest.approx(y.std() / np.sqrt(beta), rel=1e-8)
+    assert model.n_effective_parameters_ == pytest.approx(gamma + 1, rel=1e-8)
+
+
+def test_without_hidden_layers_it_is_bayesian_ridge_but_for_the_intercept() -> None:
+    flat = {"alpha_1": 0, "alpha_2": 0, "lambda_1": 0, "lambda_2": 0}
+    theirs = BayesianRidge(**flat, tol=1e-12, max_iter=10_000).fit(Z, y)
+    mean, std = theirs.predict(Z, return_std=True)
+    ours, our_std = lm(()).fit(X, y).predict(X, return_std=True)
+    np.testing.assert_allclose(ours, mean, rtol=0, atol=1e-3 * y.std())
+    np.testing.assert_allclose(our_std, std, rtol=5e-3)
+
+
+def test_log_evidence_of_a_linear_model_is_the_density_of_its_data() -> None:
+    rng = np.random.default_rng(0)
+    Z, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 1))
+    network = Network([3, 1], "identity")
+    objective = Objective(network, Rows(Z, t), 0.0)
+    alpha, beta = 0.7, 2.0
+    D = np.column_stack([np.ones(12), Z])
+    A = beta * D.T @ D + np.diag([0, alpha, alpha, alpha])
+    w = beta * np.linalg.solve(A, D.T @ t[:, 0])
+    posterior = laplace(
+        Point(w, objective.gauss_newton(w)),
+        weight_groups(network, per_input=False),
+        np.array([alpha]),
+        np.array([beta]),
+        12,
+    )
+    flat = 1e-6  # the precision of an all but flat intercept, whose own density is left out
+    covariance = Z @ Z.T / alpha + 1 / flat + np.eye(12) / beta
+    expected = multivariate_normal(np.zeros(12), covariance).logpdf(t[:, 0]) - np.log(flat) / 2
+    assert posterior.log_evidence == pytest.approx(expected, abs=1e-5)
+    assert posterior.gamma[0] == pytest.approx(3 - alpha * np.trace(np.linalg.inv(A)[1:, 1:]))
+
+
+@pytest.mark.parametrize("sizes", [(3, 4, 1), (3, 4, 2), (3, 3, 3, 2)])
+def test_the_posterior_is_that_of_the_dense_gauss_newton_hessian(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    X, s = rng.normal(size=(30, 3)), rng.uniform(0.5, 2, 30)
+    network = Network(sizes, "sigmoid")
+    w = rng.normal(size=network.n_parameters)
+    Y = rng.normal(size=(30, sizes[-1]))
+    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)
+    groups = weight_groups(network, per_input=True)
+    alpha = rng.uniform(0.5, 2, groups.max() + 1)
+    beta = rng.uniform(0.5, 2, sizes[-1])
+    prior = np.append(alpha, 0.0)[groups]
+    A = np.einsum("n,k,nkp,nkq->pq", s, beta, J, J) + np.diag(prior)
+
+    sums = Objective(network, Rows(X, Y, s), 0.0).gauss_newton(w)
+    posterior = laplace(Point(w, sums), groups, alpha, beta, s.sum())
+    np.testing.assert_allclose(posterior.cholesky @ posterior.cholesky.T, A, rtol=1e-9, atol=1e-9)
+    inverse = np.linalg.inv(A)
+    j = rng.normal(size=(5, network.n_parameters))
+    np.testing.assert_allclose(
+        posterior.variance(j.T), np.einsum("np,pq,nq->n", j, inverse, j), rtol=1e-8
+    )
+    for g, gamma in enumerate(posterior.gamma):
+        members = groups == g
+        expected = members.sum() - alpha[g] * inverse.diagonal()[members].sum()
+        assert gamma == pytest.approx(expected, rel=1e-7, abs=1e-9)
+    for k, gamma in enumerate(posterior.gamma_of_output):
+        H = np.einsum("n,np,nq->pq", s, J[:, k], J[:, k])
+        assert gamma == pytest.approx(beta[k] * np.trace(inverse @ H), rel=1e-7)
+
+
+def test_groups_are_layers_apart_with_inputs_and_outputs_of_their_own() -> None:
+    network = Network([2, 2, 1, 2], "sigmoid")
+    coarse = network.layers(weight_groups(network, per_input=False).astype(float))
+    assert [W.tolist() for W in coarse] == [
+        [[1, 1], [0, 0], [0, 0]],
+        [[3], [2], [2]],
+        [[FLAT, FLAT], [4, 5]],
+    ]
+    fine = network.layers(weight_groups(network, per_input=True).astype(float))
+    assert fine[0].tolist() == [[2, 2], [0, 0], [1, 1]]
+
+
+# What it is for ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_articles_function_itself_is_found(seed: int) -> None:
+    X, y = make_hyperplane(3000, random_state=seed, return_X_y=True)
+    model = SigmoidMLPRegressor((5,), random_state=seed).fit(X, y)
+    fresh, truth = make_hyperplane(1000, random_state=100 + seed, return_X_y=True)
+    assert np.sqrt(np.mean((model.predict(fresh) - truth) ** 2)) < 1e-12
+
+
+def test_the_noise_is_found_within_five_percent() -> None:
+    X, y = make_friedman1(1000, noise=1.0, random_state=0)
+    model = fitted(lm((10,)), X, y)
+    assert model.noise_std_ == pytest.approx(1.0, rel=0.05)
+
+
+def test_noise_of_each_output_is_its_own() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 2))
+    Y = np.column_stack([np.sin(X[:, 0]), X[:, 0] * X[:, 1]])
+    Y += rng.normal(size=Y.shape) * [0.1, 0.4]
+    model = fitted(lm((10,)), X, Y)
+    np.testing.assert_allclose(model.noise_std_, [0.1, 0.4], rtol=0.06)
+    mean, std = model.predict(X[:7], return_std=True)
+    assert mean.shape == std.shape == (7, 2)
+
+
+def test_intervals_cover_what_they_should_and_widen_outside_the_data() -> None:
+    covered, wider = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(-2, 2, size=(150, 1))
+        new = rng.uniform(-2, 2, size=(200, 1))
+        model = fitted(lm((8,)), x, np.sin(2 * x[:, 0]) + 0.2 * rng.normal(size=150))
+        mean, std = model.predict(new, return_std=True)
+        target = np.sin(2 * new[:, 0]) + 0.2 * rng.normal(size=200)
+        covered.append(np.abs(target - mean) < 1.96 * std)
+        outside = model.predict([[-6.0], [6.0]], return_std=True)[1]
+        wider.append(outside.min() > 1.5 * std.mean())
+    assert 0.93 < np.mean(covered) < 0.97
+    assert np.mean(wider) > 0.9
+
+
+def test_relevance_puts_real_features_before_noise() -> None:
+    X, y = make_friedman1(500, n_features=50, noise=1.0, random_state=0)
+    model = fitted(lm((5,)), X, y)
+    assert model.feature_importances_.sum() == pytest.approx(1)
+    assert set(np.argsort(model.feature_importances_)[-5:]) == set(range(5))
+    selected = SelectFromModel(model, prefit=True, max_features=5, threshold=-np.inf)
+    np.testing.assert_array_equal(np.flatnonzero(selected.get_support()), range(5))
+
+
+def test_n_init_keeps_the_start_of_the_highest_evidence() -> None:
+    X, y = make_friedman1(200, noise=1.0, random_state=0)
+    rng = np.random.RandomState(0)
+    one_by_one = [
+        fitted(lm((5,), random_state=rng), X, y).log_marginal_likelihood_ for _ in range(3)
+    ]
+    at_once = fitted(lm((5,), random_state=np.random.RandomState(0), n_init=3), X, y)
+    assert at_once.log_marginal_likelihood_ == pytest.approx(max(one_by_one), rel=1e-12)
+
+
+def test_a_fixed_penalty_has_error_bars_too() -> None:
+    model = lm((), alpha=3.0).fit(X, y)
+    D = np.column_stack([np.ones(len(Z)), Z])
+    M = np.linalg.inv(D.T @ D + 3.0 * np.diag(np.append(0.0, np.ones(10))))
+    w = M @ D.T @ y
+    variance = np.sum((y - D @ w) ** 2) / (len(y) - np.trace(M @ D.T @ D))
+    mean, std = model.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, D @ w, rtol=1e-7)
+    expected = np.sqrt(variance * (1 + np.einsum("ni,ij,nj->n", D, M, D)))
+    np.testing.assert_allclose(std, expected, rtol=1e-7)
+
+
+# Its manners -------------------------------------------------------------------------------
+
+
+def test_error_bars_survive_pickling() -> None:
+    model = fitted(lm(), X, y)
+    again = pickle.loads(pickle.dumps(model))
+    for ours, theirs in zip(
+        model.predict(X, return_std=True), again.predict(X, return_std=True), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_error_bars_do_not_depend_on_units() -> None:
+    mean, std = fitted(lm((3,), max_iter=30), X, y).predict(X, return_std=True)
+    moved = fitted(lm((3,), max_iter=30), 1e3 * X + 7, 1e-4 * y)
+    mean_2, std_2 = moved.predict(1e3 * X + 7, return_std=True)
+    np.testing.assert_allclose(mean_2 * 1e4, mean, rtol=1e-6)
+    np.testing.assert_allclose(std_2 * 1e4, std, rtol=1e-6)
+
+
+def test_solvers_without_a_posterior_say_which_has_one() -> None:
+    model = SigmoidMLPRegressor((3,), solver="adam", tol=0.1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"solver='lm'.*'adam'"):
+        model.predict(X, return_std=True)
+    assert not hasattr(model, "noise_std_")
+
+
+def test_another_solver_takes_the_posterior_away() -> None:
+    model = fitted(lm((3,)), X, y)
+    model.set_params(solver="lbfgs", alpha=10.0, tol=0.01).fit(X, y)
+    assert not hasattr(model, "noise_std_")
+    with pytest.raises(ValueError, match="return_std"):
+        model.predict(X, return_std=True)
+
+
+def test_precisions_go_by_the_names_of_the_layers() -> None:
+    model = fitted(lm((4, 3)), X, y)
+    names = ["coefs_[0]", "intercepts_[0]", "coefs_[1]", "intercepts_[1]", "coefs_[2]"]
+    assert list(model.alpha_) == [*names, "intercepts_[2]"]
+    assert model.alpha_["intercepts_[2]"] == 0
+
+
+SMALL = np.random.default_rng(0).normal(size=(40, 3))
+TARGET = np.sin(SMALL[:, 0]) + 0.1 * SMALL[:, 1]
+
+
+@pytest.mark.parametrize("alpha", ["auto", 0.0, 0.1])
+@pytest.mark.parametrize(
+    ("X", "y", "weights"),
+    [
+        (SMALL, np.full(40, 3.0), None),
+        (SMALL[[0] * 40], TARGET[[0] * 40], None),
+        (SMALL[[0, 1] * 20], TARGET[[0, 1] * 20], None),
+        (SMALL[:6], TARGET[:6], None),
+        (SMALL[:1], TARGET[:1], None),
+        (0 * SMALL, TARGET, None),
+        (SMALL, np.append(TARGET[1:], 1e9), None),
+        (np.vstack([SMALL[1:], [1e9, 0, 0]]), TARGET, None),
+        (SMALL, TARGET, (np.arange(40) < 3).astype(float)),
+        (SMALL, 1e-300 * TARGET, None),
+        (SMALL, 1e300 * TARGET, None),
+    ],
+    ids=[
+        "constant target", "one row repeated", "two rows repeated", "fewer rows than parameters",
+        "one row", "columns of zeros", "an outlier in y", "an outlier in X",
+        "weights of zero on most rows", "tiny target", "huge target",
+    ],
+)  # fmt: skip
+def test_awkward_data_give_a_finite_model(
+    X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, alpha: Any
+) -> None:
+    model = fitted(lm(alpha=alpha, max_iter=100), X, y, weights)
+    mean, std = model.predict(X, return_std=True)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(std).all()
+    assert (std >= 0).all()
+    assert model.feature_importances_.sum() == pytest.approx(1)
+    if np.ptp(y) == 0:
+        np.testing.assert_allclose(mean, y)

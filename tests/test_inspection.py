@@ -1,0 +1,752 @@
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import BayesianRidge, LinearRegression
+from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_mlp import SigmoidMLPRegressor, inspection
+from sklearn_mlp._typing import FloatArray
+from sklearn_mlp.inspection import LossCurveDisplay, PredictionIntervalDisplay
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(40, 3))
+Y = np.column_stack([X[:, 0] + np.sin(X[:, 1]), X[:, 2]]) + 0.3 * rng.normal(size=(40, 2))
+y = Y[:, 0]
+x = X[:, :1]
+TABLE = pd.DataFrame(X, columns=["age", "bmi", "pulse"])
+
+from_estimator = PredictionIntervalDisplay.from_estimator
+from_predictions = PredictionIntervalDisplay.from_predictions
+loss_curve = LossCurveDisplay.from_estimator
+
+
+class WidensWithX(RegressorMixin, BaseEstimator):
+    """Predicts 10 x with a standard deviation of 1 + x², x the first column."""
+
+    def fit(self, X: Any, y: Any) -> Self:
+        self.fitted_ = True
+        return self
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        x = np.asarray(X, dtype=float)[:, 0]
+        return (10 * x, 1 + x**2) if return_std else 10 * x
+
+
+@pytest.fixture
+def ax() -> Axes:
+    return Figure().subplots()
+
+
+@pytest.fixture
+def pyplot() -> Iterator[None]:
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+
+
+def fitted(model: Any, *data: Any) -> Any:
+    """The model after a fit that need not converge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*(data or (X, y)))
+
+
+def network(**parameters: Any) -> Any:
+    return SigmoidMLPRegressor(
+        **{"hidden_layer_sizes": (3,), "random_state": 0, "max_iter": 20, **parameters}
+    )
+
+
+def sklearns(**parameters: Any) -> Any:
+    return MLPRegressor(
+        **{"hidden_layer_sizes": (3,), "random_state": 0, "max_iter": 20, **parameters}
+    )
+
+
+def xy(display: Any) -> tuple[FloatArray, FloatArray]:
+    """Where the line is."""
+    return np.asarray(display.line_.get_xdata()), np.asarray(display.line_.get_ydata())
+
+
+def offsets(display: PredictionIntervalDisplay) -> FloatArray:
+    """Where the observations are."""
+    assert display.scatter_ is not None
+    return np.asarray(display.scatter_.get_offsets())
+
+
+def band_limits(display: PredictionIntervalDisplay, at: FloatArray) -> FloatArray:
+    """The lower and the upper edge of a band at some of its corners."""
+    assert isinstance(display.band_, PolyCollection)
+    corners = display.band_.get_paths()[0].vertices
+    heights = [np.asarray(corners)[np.asarray(corners)[:, 0] == position, 1] for position in at]
+    return np.array([(h.min(), h.max()) for h in heights])
+
+
+def bar_limits(display: PredictionIntervalDisplay) -> FloatArray:
+    """The x, the lower and the upper end of each bar."""
+    assert isinstance(display.band_, LineCollection)
+    bars = np.asarray(display.band_.get_segments())
+    np.testing.assert_array_equal(bars[:, 0, 0], bars[:, 1, 0])
+    return np.column_stack([bars[:, 0], bars[:, 1, 1]])
+
+
+def legend_texts(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+# Intervals: a model of one feature ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.95])
+def test_the_band_is_the_mean_and_z_standard_deviations(ax: Axes, coverage: float) -> None:
+    at = np.array([-1.0, 0.0, 2.0])
+    model = WidensWithX().fit(None, None)
+    display = from_estimator(model, at[:, None], coverage=coverage, ax=ax)
+    half_width = norm.ppf(0.5 + coverage / 2) * (1 + at**2)
+    expected = np.column_stack([10 * at - half_width, 10 * at + half_width])
+    np.testing.assert_allclose(band_limits(display, at), expected, rtol=1e-12)
+
+
+def test_a_gap_in_the_data_is_drawn_from_predictions_inside_it(ax: Axes) -> None:
+    gap = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    display = from_estimator(WidensWithX().fit(None, None), gap, ax=ax)
+    drawn, means = xy(display)
+    assert (np.diff(drawn) >= 0).all()
+    assert drawn[[0, -1]].tolist() == [-2, 2]
+    assert ((drawn > -1) & (drawn < 1)).sum() > 50
+    np.testing.assert_allclose(means, 10 * drawn)
+
+
+def test_observations_are_points_where_they_were_made(ax: Axes) -> None:
+    display = from_estimator(BayesianRidge().fit(x, y), x, y, ax=ax)
+    order = np.argsort(x[:, 0])
+    np.testing.assert_array_equal(offsets(display), np.column_stack([x[:, 0], y])[order])
+
+
+def test_rows_without_an_observation_extend_the_curve_only(ax: Axes) -> None:
+    wider = np.append(x, [[-9.0], [9.0]], axis=0)
+    display = from_estimator(BayesianRidge().fit(x, y), wider, [*y, np.nan, np.nan], ax=ax)
+    assert xy(display)[0][[0, -1]].tolist() == [-9, 9]
+    assert len(offsets(display)) == len(y)
+    alone = from_estimator(BayesianRidge().fit(x, y), x, y, ax=ax)
+    assert display.observed_coverage_ == alone.observed_coverage_
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        network(solver="lm"),
+        GaussianProcessRegressor(alpha=0.1),
+        BayesianRidge(),
+        make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), BayesianRidge())),
+    ],
+    ids=["network", "Gaussian process", "Bayesian ridge", "pipeline"],
+)
+def test_any_regressor_with_return_std_is_drawn(model: Any, ax: Axes) -> None:
+    fitted(model, x, y)
+    display = from_estimator(model, x, y, ax=ax)
+    mean, std = model.predict(x, return_std=True)
+    margin = norm.ppf(0.975) * std
+    np.testing.assert_allclose(
+        band_limits(display, x[:, 0]), np.column_stack([mean - margin, mean + margin]), rtol=1e-9
+    )
+    assert display.observed_coverage_ == np.mean(np.abs(y - mean) <= margin)
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_a_column_of_a_data_frame_names_the_axis(container: Any, ax: Axes) -> None:
+    table = container({"dose": x[:, 0]})
+    model = fitted(network(solver="lm"), table, y)
+    display = from_estimator(model, table, pd.Series(y, name="response"), ax=ax)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("dose", "response")
+    assert len(xy(display)[0]) > len(x)
+
+
+def test_float32_data_stay_float32(ax: Axes) -> None:
+    class Checks(WidensWithX):
+        def predict(self, X: Any, return_std: bool = False) -> Any:
+            assert X.dtype == np.float32
+            return super().predict(X, return_std)
+
+    from_estimator(Checks().fit(None, None), x.astype(np.float32), y, ax=ax)
+
+
+@pytest.mark.parametrize("X", [np.ones((1, 1)), np.ones((5, 1))], ids=["one row", "one value"])
+def test_a_single_place_has_bars_as_a_curve_would_not_be_seen(X: FloatArray, ax: Axes) -> None:
+    display = from_estimator(WidensWithX().fit(None, None), X, np.full(len(X), 9.0), ax=ax)
+    z = norm.ppf(0.975)
+    np.testing.assert_allclose(
+        bar_limits(display), np.tile([1, 10 - 2 * z, 10 + 2 * z], (len(X), 1))
+    )
+
+
+# Intervals: several features ----------------------------------------------------------------
+
+
+def test_rows_of_several_features_stand_in_the_order_of_their_predictions(ax: Axes) -> None:
+    model = BayesianRidge().fit(X, y)
+    display = from_estimator(model, X, y, ax=ax)
+    mean, std = model.predict(X, return_std=True)
+    order = np.argsort(mean)
+    ranks, means = xy(display)
+    np.testing.assert_array_equal(ranks, np.arange(1, len(y) + 1))
+    np.testing.assert_array_equal(means, mean[order])
+    np.testing.assert_array_equal(offsets(display), np.column_stack([ranks, y[order]]))
+    assert display.ax_.get_xlabel() == "rank of the prediction"
+    low, high = band_limits(display, ranks[[0]] + 0.5)[0]  # a step, half-way to its neighbour
+    z = norm.ppf(0.975)
+    assert low == pytest.approx((mean - z * std)[order[:2]].min())
+    assert high == pytest.approx((mean + z * std)[order[:2]].max())
+
+
+@pytest.mark.parametrize("feature", ["bmi", 1, -2])
+def test_a_chosen_feature_has_a_bar_a_row_as_the_others_vary(feature: Any, ax: Axes) -> None:
+    model = BayesianRidge().fit(TABLE, y)
+    display = from_estimator(model, TABLE, y, feature=feature, ax=ax)
+    mean, std = model.predict(TABLE, return_std=True)
+    margin = norm.ppf(0.975) * std
+    expected = np.column_stack([X[:, 1], mean - margin, mean + margin])
+    np.testing.assert_allclose(bar_limits(display), expected[np.argsort(X[:, 1])])
+    np.testing.assert_array_equal(np.sort(xy(display)[1]), np.sort(mean))
+    assert display.line_.get_linestyle() == "None"
+    assert display.ax_.get_xlabel() == "bmi"
+
+
+def test_a_chosen_feature_is_a_curve_where_the_others_are_constant(ax: Axes) -> None:
+    sweep = TABLE.assign(age=0.0, pulse=1.0)
+    model = BayesianRidge().fit(TABLE, y)
+    display = from_estimator(model, sweep, feature="bmi", ax=ax)
+    assert isinstance(display.band_, PolyCollection)
+    np.testing.assert_array_equal(xy(display)[0], np.sort(X[:, 1]))
+
+
+def test_the_kind_can_be_chosen(ax: Axes) -> None:
+    model = BayesianRidge().fit(X, y)
+    bars = from_estimator(model, X, y, kind="bars", ax=ax)
+    assert len(bar_limits(bars)) == len(y)
+    band = from_estimator(model, X, y, feature=0, kind="band", ax=ax)
+    assert isinstance(band.band_, PolyCollection)
+
+
+@pytest.mark.parametrize("to_sparse", [sp.csr_array, sp.coo_matrix, sp.csc_matrix])
+def test_sparse_data_are_drawn_like_dense_ones(to_sparse: Any, ax: Axes) -> None:
+    model = fitted(network(solver="lm"))
+    sparse = from_estimator(model, to_sparse(X), y, feature=2, ax=ax)
+    dense = from_estimator(model, X, y, feature=2, ax=ax)
+    np.testing.assert_allclose(bar_limits(sparse), bar_limits(dense))
+    assert dense.ax_.get_xlabel() == "x2"
+
+
+def test_a_list_of_rows_is_drawn_like_an_array(ax: Axes) -> None:
+    model = BayesianRidge().fit(X, y)
+    a = from_estimator(model, X.tolist(), y.tolist(), feature=0, ax=ax)
+    b = from_estimator(model, X, y, feature=0, ax=ax)
+    np.testing.assert_array_equal(bar_limits(a), bar_limits(b))
+
+
+def test_names_of_the_fit_hold_for_an_array(ax: Axes) -> None:
+    model = fitted(network(solver="lm"), TABLE, y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        display = from_estimator(model, X, feature="pulse", ax=ax)
+    np.testing.assert_array_equal(xy(display)[0], np.sort(X[:, 2]))
+
+
+@pytest.mark.parametrize("output", [0, 1, -1])
+def test_one_of_several_outputs_is_drawn(output: int, ax: Axes) -> None:
+    model = fitted(network(solver="lm"), X, Y)
+    targets = pd.DataFrame(Y, columns=["left", "right"])
+    display = from_estimator(model, X, targets, output=output, ax=ax)
+    mean = model.predict(X)[:, output]
+    np.testing.assert_array_equal(xy(display)[1], np.sort(mean))
+    np.testing.assert_array_equal(offsets(display)[:, 1], Y[np.argsort(mean), output])
+    assert display.ax_.get_ylabel() == ["left", "right"][output]
+
+
+def test_a_single_row_has_a_bar(ax: Axes) -> None:
+    display = from_estimator(BayesianRidge().fit(X, y), X[:1], y[:1], ax=ax)
+    assert len(bar_limits(display)) == len(offsets(display)) == 1
+
+
+# Intervals: coverage, labels, style ---------------------------------------------------------
+
+
+def test_the_legend_tells_the_share_covered(ax: Axes) -> None:
+    # Half-widths of 1.96: two of the three are inside.
+    display = from_predictions([0.0, 1, 2], [1.0, 1, 1], y_true=[1.9, 1.0, 4.0], ax=ax)
+    assert display.observed_coverage_ == pytest.approx(2 / 3)
+    expected = ["prediction", "95 % intervals cover 66.7 %", "observation"]
+    assert legend_texts(display.ax_) == expected
+
+
+def test_an_observation_on_the_edge_is_covered(ax: Axes) -> None:
+    display = from_predictions([0.0], [0.0], y_true=[0.0], ax=ax)
+    assert display.observed_coverage_ == 1
+
+
+def test_intervals_of_a_good_model_cover_as_many_as_they_say(ax: Axes) -> None:
+    std = rng.uniform(0.1, 1, 20_000)
+    mean = rng.normal(size=std.size)
+    truth = mean + std * rng.normal(size=std.size)
+    display = from_predictions(mean, std, y_true=truth, coverage=0.8, ax=ax)
+    assert display.observed_coverage_ == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "label"), [(0.95, "95 % interval"), (0.57, "57 % interval"), (0.999, "99.9 %")]
+)
+def test_without_observations_there_is_no_share(coverage: float, label: str, ax: Axes) -> None:
+    display = from_predictions([0.0, 1], [1.0, 1], coverage=coverage, ax=ax)
+    assert display.observed_coverage_ is None
+    assert display.scatter_ is None
+    assert legend_texts(display.ax_)[1].startswith(label)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("rank of the prediction", "y")
+
+
+def test_many_rows_are_thinned_and_all_count(ax: Axes) -> None:
+    mean = np.arange(5_000.0)
+    truth = np.where(mean < 1_000, mean, mean + 9)
+    display = from_predictions(mean, np.ones(5_000), y_true=truth, subsample=100, ax=ax)
+    assert len(offsets(display)) == len(xy(display)[0]) == 100
+    assert xy(display)[0][[0, -1]].tolist() == [1, 5_000]
+    assert display.observed_coverage_ == 0.2
+
+
+def test_all_rows_are_drawn_if_asked_for(ax: Axes) -> None:
+    mean = np.arange(1_500.0)
+    display = from_predictions(mean, mean, y_true=mean, subsample=None, ax=ax)
+    assert len(offsets(display)) == 1_500
+
+
+def test_a_curve_is_drawn_whole_and_only_its_observations_thinned(ax: Axes) -> None:
+    at = np.arange(500.0)
+    display = from_predictions(at, at, y_true=at, x=at, subsample=50, ax=ax)
+    assert len(xy(display)[0]) == 500
+    assert len(offsets(display)) == 50
+
+
+def test_names_of_columns_become_labels(ax: Axes) -> None:
+    display = from_predictions(
+        [0.0, 1],
+        [1.0, 1],
+        y_true=pd.Series([1.0, 1], name="price"),
+        x=pd.Series([1.0, 2], name="size"),
+        ax=ax,
+    )
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "price")
+    display.feature_name, display.target_name = "size (m²)", "price (€)"
+    display.plot(Figure().subplots())
+    labels = display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    assert labels == ("size (m²)", "price (€)")
+
+
+def test_two_models_on_the_same_axes_have_names_and_colours_of_their_own(ax: Axes) -> None:
+    a = from_estimator(BayesianRidge().fit(x, y), x, y, name="ridge", ax=ax)
+    b = from_estimator(fitted(network(solver="lm"), x, y), x, name="network", ax=ax)
+    assert a.ax_ is b.ax_ is ax
+    assert a.line_.get_color() != b.line_.get_color()
+    texts = legend_texts(ax)
+    assert {"ridge", "network", "network: 95 % interval"} < set(texts)
+    assert any(text.startswith("ridge: 95 % intervals cover") for text in texts)
+
+
+@pytest.mark.parametrize("kind", ["band", "bars"])
+def test_the_band_has_the_colour_of_the_line_and_styles_can_be_chosen(kind: Any, ax: Axes) -> None:
+    display = from_predictions(
+        [0.0, 1],
+        [1.0, 1],
+        y_true=[0.0, 1],
+        kind=kind,
+        line_kwargs={"c": "tab:red"},
+        band_kwargs={"alpha": 0.5},
+        scatter_kwargs={"c": [0.0, 1.0], "marker": "x", "linewidths": 1},
+        ax=ax,
+    )
+    red = (0xD6 / 255, 0x27 / 255, 0x28 / 255, 0.5)
+    colours = display.band_.get_edgecolor() if kind == "bars" else display.band_.get_facecolor()
+    np.testing.assert_allclose(np.asarray(colours)[0], red)
+
+
+def test_the_legend_has_room_of_its_own_above_the_data(ax: Axes) -> None:
+    display = from_predictions([0.0, 1, 2], [1.0, 1, 1], y_true=[0.0, 1, 2], ax=ax)
+    Figure.draw_without_rendering(ax.get_figure(root=True))  # type: ignore[arg-type]
+    legend = ax.get_legend()
+    assert legend is not None
+    bottom_of_legend = ax.transData.inverted().transform(legend.get_window_extent())[0, 1]
+    assert bottom_of_legend > 2 + norm.ppf(0.975) * display.y_std[0]  # type: ignore[index]
+
+
+def test_limits_that_were_set_are_kept(ax: Axes) -> None:
+    ax.set_ylim(-7, 7)
+    from_predictions([0.0, 1], [1.0, 1], ax=ax)
+    assert ax.get_ylim() == (-7, 7)
+
+
+# Intervals: errors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearRegression(),
+        make_pipeline(StandardScaler(), LinearRegression()),
+        TransformedTargetRegressor(BayesianRidge()),
+        StandardScaler(),
+    ],
+    ids=["no return_std", "pipeline", "wrapper", "no predict"],
+)
+def test_a_model_that_does_not_know_its_uncertainty_is_refused(model: Any) -> None:
+    with pytest.raises(ValueError, match="intervals need a regressor whose predict takes return_"):
+        from_estimator(model.fit(X, y), X, y)
+
+
+def test_a_network_without_a_posterior_is_refused() -> None:
+    with pytest.raises(ValueError, match="solver='lm'"):
+        from_estimator(fitted(network(solver="lbfgs")), X, y)
+
+
+@pytest.mark.parametrize("draw", [lambda m: from_estimator(m, X, y), loss_curve])
+@pytest.mark.parametrize("model", [network(), BayesianRidge()])
+def test_a_model_that_is_not_fitted_is_refused(draw: Callable[[Any], Any], model: Any) -> None:
+    with pytest.raises(NotFittedError):
+        draw(model)
+
+
+def test_a_gaussian_process_before_its_fit_shows_the_prior(ax: Axes) -> None:
+    display = from_estimator(GaussianProcessRegressor(), x, ax=ax)
+    z = norm.ppf(0.975)
+    np.testing.assert_allclose(band_limits(display, x[:, 0]), np.tile([-z, z], (len(x), 1)))
+
+
+def test_several_outputs_need_a_choice() -> None:
+    model = fitted(network(solver="lm"), X, Y)
+    with pytest.raises(ValueError, match="y_pred has 2 outputs: choose one of them, output=0 to 1"):
+        from_estimator(model, X, Y)
+    with pytest.raises(ValueError, match="output=2 was asked for, and y_pred has 2"):
+        from_estimator(model, X, Y, output=2)
+    with pytest.raises(ValueError, match="output=1 was asked for, and y_pred has 1"):
+        from_predictions(y, y, output=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "feature", "message"),
+    [
+        (TABLE, "weight", "X has no column 'weight'; it has 'age', 'bmi', 'pulse'"),
+        (X, "age", "X has no column names, so feature='age' cannot be found"),
+        (X, 3, "feature must be 0 to 2, got 3"),
+        (X, -4, "feature must be 0 to 2, got -4"),
+    ],
+)
+def test_a_missing_feature_is_named(data: Any, feature: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_estimator(BayesianRidge().fit(data, y), data, y, feature=feature)
+
+
+def test_a_feature_that_is_not_numeric_is_named() -> None:
+    data = pd.DataFrame({"number": [1.0, 2.0], "colour": ["red", "blue"]})
+    with pytest.raises(ValueError, match="the feature 'colour' must be numbers"):
+        from_estimator(WidensWithX().fit(None, None), data, feature="colour")
+    with pytest.raises(ValueError, match="the feature 'number' must be finite"):
+        from_estimator(
+            WidensWithX().fit(None, None), data.assign(number=[np.nan, 1.0]), feature="number"
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"coverage": 1.0}, "coverage must be between 0 and 1, got 1.0"),
+        ({"coverage": 0}, "coverage must be between 0 and 1, got 0"),
+        ({"kind": "line"}, "kind must be one of band, bars, got 'line'"),
+        ({"subsample": 0}, "subsample must be at least 1, or None, got 0"),
+        ({"y_std": [1.0, -1.0]}, "y_std has negative values"),
+        ({"y_std": [1.0, np.nan]}, "y_std must be finite"),
+        ({"y_pred": [1.0, np.inf]}, "y_pred must be finite"),
+        ({"y_true": [np.nan, np.inf]}, "y_true must be finite"),
+        ({"y_true": ["a", "b"]}, "y_true must be numbers"),
+        ({"y_true": [1.0]}, "inconsistent numbers of samples"),
+        ({"x": [1.0, 2.0, 3.0]}, "inconsistent numbers of samples"),
+        ({"x": [[1.0], [2.0]]}, "x must have shape"),
+        ({"y_pred": [], "y_std": []}, "y_pred must have shape"),
+        ({"y_pred": 1.0}, "y_pred must have one or two dimensions, got 0"),
+    ],
+)
+def test_bad_predictions_are_named(arguments: dict[str, Any], message: str) -> None:
+    ax = Figure().subplots()
+    with pytest.raises(ValueError, match=message):
+        from_predictions(**{"y_pred": [0.0, 1.0], "y_std": [1.0, 1.0], "ax": ax, **arguments})
+    assert not ax.has_data()
+
+
+def test_bad_data_are_named() -> None:
+    model = WidensWithX().fit(None, None)
+    with pytest.raises(ValueError, match="X must have two dimensions, got 1"):
+        from_estimator(model, X[:, 0])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        from_estimator(model, x, y[:-1])
+    with pytest.raises(ValueError, match="kind must be one of auto, band, bars"):
+        from_estimator(model, x, kind="line")  # type: ignore[arg-type]
+
+
+# Loss curves --------------------------------------------------------------------------------
+
+
+def test_the_curve_is_the_root_of_twice_the_loss_at_each_iteration(ax: Axes) -> None:
+    model = fitted(network(solver="lbfgs"))
+    display = loss_curve(model, ax=ax)
+    iterations, rmse = xy(display)
+    np.testing.assert_array_equal(iterations, np.arange(1, model.n_iter_ + 1))
+    np.testing.assert_allclose(rmse, np.sqrt(2 * np.array(model.loss_curve_)))
+    assert ax.get_yscale() == "log"
+    assert ax.get_xlabel() == "iteration"
+
+
+@pytest.mark.parametrize("targets", [y, Y], ids=["one output", "two outputs"])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_curve_ends_at_the_error_of_the_model(
+    targets: FloatArray, standardize: bool, ax: Axes
+) -> None:
+    model = fitted(network(solver="lbfgs", alpha=0, standardize=standardize), X, 5 * targets)
+    display = loss_curve(model, ax=ax)
+    unit = 5 * targets.std(axis=0) if standardize else 1.0
+    error = np.sqrt(mean_squared_error(5 * targets / unit, model.predict(X) / unit))
+    assert xy(display)[1][-1] == pytest.approx(error, rel=1e-6)
+    label = "RMSE / standard deviation of y" if standardize else "RMSE"
+    assert ax.get_ylabel() == label
+
+
+def test_scikit_learns_curve_ends_near_the_error_of_its_model(ax: Axes) -> None:
+    model = fitted(sklearns(learning_rate_init=0.01, alpha=0, max_iter=300), X, Y)
+    display = loss_curve(model, ax=ax)
+    error = np.sqrt(mean_squared_error(Y, model.predict(X)))
+    assert xy(display)[1][-1] == pytest.approx(error, rel=0.02)
+    assert ax.get_ylabel() == "RMSE"
+
+
+@pytest.mark.parametrize("model", [network(solver="adam"), sklearns()])
+def test_the_loss_is_drawn_as_it_is(model: Any, ax: Axes) -> None:
+    display = loss_curve(fitted(model), metric="loss", ax=ax)
+    np.testing.assert_array_equal(xy(display)[1], model.loss_curve_)
+    assert ax.get_ylabel() == "loss"
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [
+        (network(), "SigmoidMLPRegressor, lm"),
+        (network(solver="adam"), "SigmoidMLPRegressor, adam"),
+        (sklearns(), "MLPRegressor, adam"),
+        (make_pipeline(StandardScaler(), sklearns(solver="sgd")), "MLPRegressor, sgd"),
+    ],
+)
+def test_the_legend_names_the_solver_that_was_used(model: Any, label: str, ax: Axes) -> None:
+    loss_curve(fitted(model), ax=ax)
+    assert legend_texts(ax) == [label]
+
+
+def test_a_wrapper_that_standardises_y_has_a_relative_error(ax: Axes) -> None:
+    scaled = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), sklearns()), transformer=StandardScaler()
+    )
+    loss_curve(fitted(scaled), ax=ax)
+    loss_curve(fitted(network(solver="adam")), ax=ax)
+    assert ax.get_ylabel() == "RMSE / standard deviation of y"
+    assert legend_texts(ax) == ["MLPRegressor, adam", "SigmoidMLPRegressor, adam"]
+    other = loss_curve(fitted(TransformedTargetRegressor(sklearns())), ax=Figure().subplots())
+    assert other.ax_.get_ylabel() == "RMSE"
+
+
+def test_the_relative_error_of_rows_held_out_is_on_the_same_axis(ax: Axes) -> None:
+    model = fitted(network(solver="adam", early_stopping=True, validation_fraction=0.3))
+    display = loss_curve(model, ax=ax)
+    assert display.validation_ax_ is ax
+    held_out = display.validation_line_
+    assert held_out is not None
+    expected = np.sqrt(1 - np.array(model.validation_scores_))
+    np.testing.assert_allclose(np.asarray(held_out.get_ydata()), expected)
+    assert held_out.get_color() == display.line_.get_color()
+    assert held_out.get_linestyle() == "--"
+    name = "SigmoidMLPRegressor, adam"
+    assert legend_texts(ax) == [name, f"{name}, rows held out"]
+
+
+def test_the_relative_error_is_the_root_of_what_r2_leaves() -> None:
+    prediction = y + 0.1 * X[:, 1]
+    relative = np.sqrt(mean_squared_error(y, prediction)) / y.std()
+    assert np.sqrt(1 - r2_score(y, prediction)) == pytest.approx(relative)
+
+
+@pytest.mark.parametrize(
+    ("model", "metric"), [(sklearns, "rmse"), (sklearns, "loss"), (network, "loss")]
+)
+def test_other_scores_are_on_an_axis_on_the_right(model: Any, metric: Any, ax: Axes) -> None:
+    model = fitted(model(solver="adam", early_stopping=True, validation_fraction=0.3))
+    display = loss_curve(model, metric=metric, ax=ax)
+    right, held_out = display.validation_ax_, display.validation_line_
+    assert right is not None
+    assert held_out is not None
+    assert right is not ax
+    assert right.get_ylabel() == "R² on the rows held out"
+    assert right.get_yscale() == "linear"
+    np.testing.assert_array_equal(held_out.get_ydata(), model.validation_scores_)
+    assert len(legend_texts(right)) == 2
+
+
+def test_models_on_the_same_axes_share_the_axis_on_the_right() -> None:
+    one, another = Figure().subplots(2, sharex=True)
+    models = [
+        fitted(make(solver="adam", early_stopping=True, validation_fraction=0.3))
+        for make in (network, sklearns)
+    ]
+    a, b = (loss_curve(model, metric="loss", ax=one) for model in models)
+    c = loss_curve(models[0], metric="loss", ax=another)
+    assert a.validation_ax_ is b.validation_ax_
+    assert c.validation_ax_ is not a.validation_ax_
+    assert a.validation_ax_ is not None
+    assert len(legend_texts(a.validation_ax_)) == 4
+    assert a.line_.get_color() != b.line_.get_color()
+    assert len(one.figure.axes) == 4
+
+
+def test_scores_of_the_last_fit_stand_at_the_last_iterations(ax: Axes) -> None:
+    model = network(solver="adam", early_stopping=True, validation_fraction=0.3, warm_start=True)
+    fitted(fitted(model))
+    display = loss_curve(model, ax=ax)
+    assert display.validation_line_ is not None
+    at = np.asarray(display.validation_line_.get_xdata())
+    assert at[-1] == len(model.loss_curve_) > len(at) == len(model.validation_scores_)
+
+
+def test_the_rows_held_out_can_be_left_out(ax: Axes) -> None:
+    model = fitted(network(solver="adam", early_stopping=True, validation_fraction=0.3))
+    display = loss_curve(model, validation=False, ax=ax)
+    assert display.validation_line_ is None
+    assert display.validation_ax_ is None
+
+
+def test_a_single_iteration_is_a_marker(ax: Axes) -> None:
+    display = loss_curve(fitted(network(solver="lbfgs", max_iter=1)), ax=ax)
+    assert display.line_.get_marker() == "o"
+    ticks = ax.get_xticks()
+    np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
+def test_a_loss_of_nought_needs_no_logarithm(ax: Axes) -> None:
+    LossCurveDisplay(curve=[0.0, 0.0]).plot(ax)
+    assert ax.get_yscale() == "linear"
+    LossCurveDisplay(curve=[1.0, 0.0]).plot(ax)
+    assert ax.get_yscale() == "log"
+
+
+@pytest.mark.parametrize("top", [1.2, 8.0, 50.0, 1e9])
+def test_ticks_are_plain_numbers_and_several(top: float, ax: Axes) -> None:
+    LossCurveDisplay(curve=[top, 1.0]).plot(ax)
+    ax.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]
+    texts = [label.get_text() for label in ax.get_yticklabels()]
+    bottom, top = ax.get_ylim()
+    assert sum(bottom <= float(text) <= top for text in texts) >= 2
+    assert not any(label.get_text() for label in ax.get_yticklabels(minor=True))
+
+
+def test_styles_of_the_curves_can_be_chosen(ax: Axes) -> None:
+    display = LossCurveDisplay(curve=[2.0, 1.0], validation_curve=[3.0, 2.0]).plot(
+        ax, line_kwargs={"lw": 5}, validation_kwargs={"color": "red"}
+    )
+    assert display.validation_line_ is not None
+    assert display.line_.get_linewidth() == 5
+    assert display.validation_line_.get_color() == "red"
+
+
+def test_units_that_cannot_be_compared_are_not_drawn_on_the_same_axes(ax: Axes) -> None:
+    loss_curve(fitted(sklearns()), ax=ax)
+    with pytest.raises(ValueError, match="cannot be compared with: draw this model on axes of its"):
+        loss_curve(fitted(network(solver="adam")), ax=ax)
+    assert len(ax.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (LinearRegression(), "LinearRegression"),
+        (MLPClassifier(hidden_layer_sizes=(2,), max_iter=2), "MLPClassifier, adam"),
+        (sklearns(solver="lbfgs"), "MLPRegressor, lbfgs"),
+    ],
+)
+def test_a_model_without_a_loss_curve_is_refused(model: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"There is no loss curve of {name}: it needs"):
+        loss_curve(fitted(model, X, y > 0))
+
+
+def test_a_loss_that_is_not_the_squared_error_gives_no_rmse(ax: Axes) -> None:
+    model = fitted(sklearns())
+    model.loss = "poisson"
+    with pytest.raises(ValueError, match="loss='poisson' gives no RMSE: use metric='loss'"):
+        loss_curve(model, ax=ax)
+    loss_curve(model, metric="loss", ax=ax)
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    with pytest.raises(ValueError, match="metric must be one of rmse, loss, got 'mse'"):
+        loss_curve(fitted(network()), metric="mse")  # type: ignore[arg-type]
+
+
+# matplotlib ---------------------------------------------------------------------------------
+
+DRAWINGS: dict[str, Callable[[], Any]] = {
+    "PredictionIntervalDisplay.from_estimator": lambda: from_estimator(
+        BayesianRidge().fit(x, y), x, y
+    ),
+    "PredictionIntervalDisplay.from_predictions": lambda: from_predictions(y, np.abs(y)),
+    "PredictionIntervalDisplay.plot": PredictionIntervalDisplay(y_pred=y, y_std=np.abs(y)).plot,
+    "LossCurveDisplay.from_estimator": lambda: loss_curve(fitted(network(solver="lbfgs"))),
+    "LossCurveDisplay.plot": LossCurveDisplay(curve=[1.0]).plot,
+}
+
+
+@pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
+@pytest.mark.usefixtures("pyplot")
+def test_without_axes_a_figure_is_made(draw: Callable[[], Any]) -> None:
+    display = draw()
+    assert display.figure_ is display.ax_.figure
+    assert plt.fignum_exists(display.figure_.number)
+
+
+@pytest.mark.parametrize("caller", DRAWINGS)
+def test_without_matplotlib_the_error_says_what_to_install(
+    caller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=caller) as error:
+        DRAWINGS[caller]()
+    assert 'pip install "sklearn-mlp[plot]"' in str(error.value)
+
+
+def test_matplotlib_is_imported_only_to_draw() -> None:
+    code = "import sys, sklearn_mlp.inspection; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_public_names_are_there() -> None:
+    assert all(hasattr(inspection, name) for name in inspection.__all__)

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+from sklearn_mlp.monitor import Monitor
+from sklearn_mlp.network import Network
+from sklearn_mlp.objective import Objective
+from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers import LBFGS, LevenbergMarquardt
+from sklearn_mlp.solvers.levenberg_marquardt import Damping
+from tests import reference
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(120, 3))
+Y = np.column_stack([np.sin(X[:, 0]) * X[:, 1], X[:, 2] ** 2]) + 0.1 * rng.normal(size=(120, 2))
+S = rng.uniform(0.2, 3, size=120)
+
+PROBLEMS = [
+    ((3, 6, 1), "sigmoid", 0.5),
+    ((3, 6, 2), "tanh", 0.5),
+    ((3, 4, 4, 1), "sigmoid", 0.5),
+    ((3, 4, 3, 2), "softplus", 2.0),
+    ((3, 2), "identity", 0.0),
+]
+
+
+def minimum(
+    sizes: tuple[int, ...], activation: str, alpha: float, weights: np.ndarray | None = S
+) -> tuple[np.ndarray, Objective, Monitor]:
+    """Where Levenberg-Marquardt ends."""
+    network = Network(sizes, activation)
+    objective = Objective(network, Rows(X, Y[:, : sizes[-1]], weights), alpha)
+    monitor = Monitor(tol=0, n_iter_no_change=10**9)
+    start = network.initial_weights(np.random.RandomState(0))
+    w = LevenbergMarquardt(max_iter=3000, tol=1e-9).minimize(objective, start, monitor)
+    return w, objective, monitor
+
+
+@pytest.mark.parametrize(("sizes", "activation", "alpha"), PROBLEMS)
+def test_the_gradient_of_the_documented_loss_vanishes_at_the_minimum(
+    sizes: tuple[int, ...], activation: str, alpha: float
+) -> None:
+    w, _, monitor = minimum(sizes, activation, alpha)
+    assert monitor.converged
+    gradient = reference.complex_step(
+        lambda v: reference.loss(v, X, Y[:, : sizes[-1]], S, alpha, sizes, activation), w
+    )
+    assert np.linalg.norm(gradient) < 1e-8
+
+
+@pytest.mark.parametrize(("sizes", "activation", "alpha"), PROBLEMS[:3])
+def test_the_minimum_is_scipys_and_lbfgs_from_the_same_basin(
+    sizes: tuple[int, ...], activation: str, alpha: float
+) -> None:
+    w, objective, monitor = minimum(sizes, activation, alpha)
+    nearby = w + 1e-3 * np.random.default_rng(1).normal(size=len(w))
+    coefs = np.flatnonzero(objective.network.is_coef())
+
+    def residuals(v: np.ndarray) -> np.ndarray:
+        e = reference.predict(v, X, sizes, activation) - Y[:, : sizes[-1]]
+        return np.append(np.sqrt(S)[:, None] * e, np.sqrt(alpha) * v[coefs])
+
+    theirs = least_squares(residuals, nearby, xtol=1e-15, ftol=1e-15, gtol=1e-12)
+    np.testing.assert_allclose(monitor.loss_curve[-1], theirs.cost / S.sum(), rtol=1e-9)
+    quiet = Monitor(tol=0, n_iter_no_change=10**9)
+    LBFGS(max_iter=20_000, max_fun=10**6, tol=1e-9).minimize(objective, nearby, quiet)
+    np.testing.assert_allclose(quiet.loss_curve[-1], monitor.loss_curve[-1], rtol=1e-9)
+
+
+def test_the_loss_falls_at_every_step() -> None:
+    *_, monitor = minimum((3, 6, 2), "sigmoid", 0.1)
+    assert (np.diff(monitor.loss_curve) < 0).all()
+
+
+def test_linear_regression_takes_a_few_steps() -> None:
+    w, _, monitor = minimum((3, 2), "identity", 0.0, weights=None)
+    expected = np.linalg.lstsq(np.column_stack([np.ones(120), X]), Y, rcond=None)[0]
+    np.testing.assert_allclose(w.reshape(4, 2), expected, atol=1e-8)
+    assert monitor.n_iter < 12
+
+
+def test_a_singular_system_raises_the_damping_and_goes_on() -> None:
+    twice = np.hstack([X, X, 0 * X])  # no unique minimum without a penalty
+    network = Network([9, 8, 1], "sigmoid")
+    objective = Objective(network, Rows(twice[:20], Y[:20, :1]), 0.0)
+    monitor = Monitor(tol=0, n_iter_no_change=10**9)
+    start = network.initial_weights(np.random.RandomState(0))
+    w = LevenbergMarquardt(max_iter=100, tol=1e-9).minimize(objective, start, monitor)
+    assert np.isfinite(w).all()
+    assert monitor.loss_curve[-1] < 1e-6 * monitor.loss_curve[0]
+
+
+def test_damping_follows_the_gain_ratio() -> None:
+    damping = Damping()
+    start = damping.mu
+    damping.accept(1.0)  # as foretold
+    assert damping.mu == pytest.approx(0.1 * start)
+    damping.accept(0.5)  # half of it
+    assert damping.mu == pytest.approx(0.1 * start)
+    for factor in (2, 8, 64):  # each refusal doubles the growth
+        before = 0.1 * start
+        damping.reject()
+        assert damping.mu == pytest.approx(factor * before)
