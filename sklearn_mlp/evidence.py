@@ -42,6 +42,9 @@ PRECISION_RANGE = (1e-10, 1e10)
 NOISE_RANGE = (1e-4, 1e30)
 """Between these is the precision of the noise, in units of the target's variance."""
 
+LEAST_NOISE_OF_FEW = 1e-3
+"""The least deviation of the noise, in those of the target, that few rows are believed."""
+
 FLAT = -1
 """The label of parameters that belong to no group."""
 
@@ -182,8 +185,14 @@ def reestimate(posterior: Posterior, point: Point, n: float) -> tuple[FloatArray
     alpha = np.clip(posterior.gamma / np.maximum(squares, 1e-300), *PRECISION_RANGE)
     # Were all rows fitted exactly, the noise would be nought; a thousandth of them never is.
     free = np.maximum(n - posterior.gamma_of_output, 1e-3 * n)
-    beta = np.clip(free / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
+    largest = NOISE_RANGE[1] if _ample(n, point.w) else LEAST_NOISE_OF_FEW**-2
+    beta = np.clip(free / np.maximum(point.sums.E, 1e-300), NOISE_RANGE[0], largest)
     return alpha, beta
+
+
+def _ample(n: float, w: FloatArray) -> bool:
+    """Whether rows are so many more than parameters that a perfect fit means something."""
+    return n > 2 * len(w)
 
 
 BURN_IN = 20
@@ -192,8 +201,14 @@ BURN_IN = 20
 EVERY = 2
 """Steps from one re-estimation to the next."""
 
+DROP = 4.0
+"""By how much the log evidence may fall from its best, in units of its uncertainty."""
+
 WINDOW = 10
 """Re-estimations over which the log evidence is watched."""
+
+SMALL_WEIGHTS = 0.5
+"""The gain of the initial weights: smooth functions are the better place to start."""
 
 STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 """Precisions of prior and noise to start from: for data of little noise, some, and much.
@@ -273,7 +288,7 @@ class EvidenceMaximization:
                 self.posterior = exact
             if attempt.loss_curve[-1] < EXACT_LOSS:
                 break
-            w = SMALL_WEIGHTS * network.initial_weights(self.rng)
+            w = network.initial_weights(self.rng, SMALL_WEIGHTS)
 
 
 NEARLY_EXACT = 1e-3
@@ -286,7 +301,6 @@ EXACT_COST = 5e9
 """What the search for it may cost in all, in rows times squared weights of the hidden layers."""
 
 MIN_EXACT_STEPS = 20
-SMALL_WEIGHTS = 0.4
 
 
 class _Ascent:
@@ -316,8 +330,8 @@ class _Ascent:
     @property
     def nearly_exact(self) -> bool:
         """Whether next to nothing is left to explain, by rows of far more than parameters."""
-        ample = self.n > 2 * len(self.point.w)
-        return self.hidden and ample and bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
+        nearly = bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
+        return self.hidden and nearly and _ample(self.n, self.point.w)
 
     def at(self, w: FloatArray) -> Posterior:
         """The posterior at other weights, with the precisions that suit them."""
@@ -374,7 +388,7 @@ class _Ascent:
                 self._give_each_input_a_precision()
             return False
         settled = max(recent) - min(recent) < 0.1
-        return settled or posterior.log_evidence < max(self.evidences) - 4 * unit
+        return settled or posterior.log_evidence < max(self.evidences) - DROP * unit
 
     def _give_each_input_a_precision(self) -> None:
         finer = weight_groups(self.objective.network, per_input=True)

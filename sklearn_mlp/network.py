@@ -104,18 +104,20 @@ class Network:
             W[0] = 0
         return mask
 
-    def initial_weights(self, rng: RandomState) -> FloatArray:
+    def initial_weights(self, rng: RandomState, gain: float = 1.0) -> FloatArray:
         """Random weights that keep every layer's inputs centred and of the same variance.
 
         With inputs of mean μ and variance v (0 and 1 for z-scores), a layer of n inputs gets
         coefs ~ N(0, 1/(n v)) and biases ~ N(0, 1) - μ Σ coefs, so that the argument z of
         every unit is N(0, 2) at any depth: where a sigmoid bends, short of saturation. The
         mean and variance of f(z) are what the next layer counts on. (LeCun et al., 1998,
-        section 4.6, with the mean of the sigmoid taken into account.)
+        section 4.6, with the mean of the sigmoid taken into account.) A gain below 1 scales
+        the standard deviations down, to smoother functions.
 
         Parameters
         ----------
         rng : numpy.random.RandomState
+        gain : float, default=1.0
 
         Returns
         -------
@@ -125,10 +127,10 @@ class Network:
         *hidden, last = self.layers(w)
         mean, variance = 0.0, 1.0
         for W in hidden:
-            _draw(W, mean, variance, rng)
-            W[0] += rng.standard_normal(W.shape[1])
-            mean, variance = self._moments_of_units(np.sqrt(2))
-        _draw(last, mean, variance, rng)
+            _draw(W, mean, variance, gain, rng)
+            W[0] += gain * rng.standard_normal(W.shape[1])
+            mean, variance = self._moments_of_units(gain * np.sqrt(2))
+        _draw(last, mean, variance, gain, rng)
         return w
 
     def _moments_of_units(self, std: float) -> tuple[float, float]:
@@ -228,8 +230,8 @@ class Network:
         return J
 
 
-def _draw(W: FloatArray, mean: float, variance: float, rng: RandomState) -> None:
-    """Fill a layer so that inputs of this mean and variance give outputs N(0, 1)."""
+def _draw(W: FloatArray, mean: float, variance: float, gain: float, rng: RandomState) -> None:
+    """Fill a layer so that inputs of this mean and variance give outputs N(0, gain²)."""
     n_in = len(W) - 1
-    W[1:] = rng.standard_normal(W[1:].shape) / np.sqrt(n_in * variance)
+    W[1:] = gain * rng.standard_normal(W[1:].shape) / np.sqrt(n_in * variance)
     W[0] = -mean * W[1:].sum(axis=0)

@@ -27,7 +27,13 @@ from sklearn.utils.validation import (
 
 from ._typing import FloatArray, MatrixLike
 from .activations import ACTIVATIONS
-from .evidence import FLAT, EvidenceMaximization, Posterior, posterior_under_penalty
+from .evidence import (
+    FLAT,
+    SMALL_WEIGHTS,
+    EvidenceMaximization,
+    Posterior,
+    posterior_under_penalty,
+)
 from .monitor import Monitor
 from .network import Network, Workspace
 from .objective import Objective
@@ -401,15 +407,15 @@ default="sigmoid"
             n_stalled = resumed.n_stalled if resumed else 0
             monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
-        w = self._starting_weights(network, units, rng, go_on).astype(dtype)
+        start = partial(self._starting_weights, network, units, rng, second_order=name == "lm")
+        w = start(go_on=go_on).astype(dtype)
         w, posterior = self._minimize(solver, objective, w, monitor)
         for _ in range(1, 1 if one_epoch else self.n_init):
             if monitor.interrupted:
                 break
             attempt = monitor.fork()
             solver = self._make_solver(name, rows.n_rows, self.max_iter, rng)
-            fresh = self._starting_weights(network, units, rng, False).astype(dtype)
-            found = self._minimize(solver, objective, fresh, attempt)
+            found = self._minimize(solver, objective, start(go_on=False).astype(dtype), attempt)
             if _is_better(attempt, found[1], monitor, posterior):
                 monitor.adopt(attempt)
                 w, posterior = found
@@ -510,11 +516,12 @@ default="sigmoid"
         return rows.take(train), rows.take(held_out)
 
     def _starting_weights(
-        self, network: Network, units: Units, rng: RandomState, go_on: bool
+        self, network: Network, units: Units, rng: RandomState, *, go_on: bool, second_order: bool
     ) -> FloatArray:
         """A flat vector in `units`: random, or what `weights_` are in these units."""
         if not go_on:
-            layers = network.layers(network.initial_weights(rng))
+            gain = SMALL_WEIGHTS if second_order else 1.0
+            layers = network.layers(network.initial_weights(rng, gain))
             layers = change_units(layers, units, units)  # constant inputs are ignored
         elif [W.shape for W in self.weights_] == network.shapes:
             raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
