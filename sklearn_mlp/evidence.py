@@ -244,51 +244,53 @@ class EvidenceMaximization:
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Train from each of the starting precisions and keep what the evidence favours."""
-        best: _Ascent | None = None
-        for alpha, beta in STARTS:
-            attempt = monitor.fork()
-            ascent = _Ascent(objective, w, alpha, beta)
-            try:
-                ascent.run(attempt, self.max_iter)
-            except KeyboardInterrupt:
-                if best is None:
-                    best, kept = ascent, attempt
+        found: list[tuple[Posterior, Monitor]] = []
+        ascent: _Ascent | None = None
+        try:
+            for alpha, beta in STARTS:
+                ascent = _Ascent(objective, w, alpha, beta, monitor.fork())
+                first = not found and not monitor.early_stopping
+                ascent.run(self.max_iter, pause_when_nearly_exact=first)
+                if ascent.paused:
+                    found += self._search_exact(objective, ascent)
+                    if found and found[-1][1].loss_curve[-1] < EXACT_LOSS:
+                        break
+                    ascent.run(self.max_iter)
+                found.append((ascent.posterior, ascent.monitor))
+        except KeyboardInterrupt:
+            if ascent is not None:
+                found.append((ascent.posterior, ascent.monitor))
+            raise
+        finally:
+            if found:
+                self.posterior, kept = max(found, key=lambda each: each[0].log_evidence)
                 monitor.adopt(kept)
-                self.posterior = best.posterior
-                raise
-            if best is None or ascent.log_evidence > best.log_evidence:
-                best, kept = ascent, attempt
-        assert best is not None
-        monitor.adopt(kept)
-        self.posterior = best.posterior
         if monitor.early_stopping and monitor.best_weights is not None:
-            self.posterior = best.at(monitor.best_weights)
-        elif best.nearly_exact:
-            self._search_exact(objective, best, monitor)
+            self.posterior = _posterior_at(monitor.best_weights, objective, self.posterior)
         return self.posterior.w
 
-    def _search_exact(self, objective: Objective, ascent: "_Ascent", monitor: Monitor) -> None:
-        """See whether the network can represent the data exactly; keep what the evidence does.
+    def _search_exact(
+        self, objective: Objective, ascent: "_Ascent"
+    ) -> list[tuple[Posterior, Monitor]]:
+        """See whether the network can represent the data exactly.
 
         From where the ascent came to, and from fresh starts of small weights: in one of
         four starts a unit is caught where it is nearly linear, or two where they are alike.
         """
-        network = objective.network
-        n_hidden = network.n_parameters - network.layers(ascent.point.w)[-1].size
+        network, w = objective.network, ascent.point.w
+        n_hidden = network.n_parameters - network.layers(w)[-1].size
         steps = int(EXACT_COST / (objective.rows.n_rows * (n_hidden + 10) ** 2))
         solver = VariableProjection(max_iter=min(100, steps))
-        w = ascent.point.w
+        found = []
         while steps >= MIN_EXACT_STEPS:
-            attempt = monitor.fork()
+            attempt = ascent.monitor.fork()
             w = solver.minimize(objective, w, attempt)
-            steps -= attempt.n_iter
-            exact = ascent.at(w)
-            if exact.log_evidence > self.posterior.log_evidence:
-                monitor.adopt(attempt)
-                self.posterior = exact
+            found.append((_posterior_at(w, objective, ascent.posterior), attempt))
             if attempt.loss_curve[-1] < EXACT_LOSS:
                 break
+            steps -= attempt.n_iter
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
+        return found
 
 
 NEARLY_EXACT = 1e-3
@@ -306,9 +308,11 @@ MIN_EXACT_STEPS = 20
 class _Ascent:
     """One ascent of the evidence: its weights, its precisions, and its history."""
 
-    def __init__(self, objective: Objective, w: FloatArray, alpha: float, beta: float) -> None:
+    def __init__(
+        self, objective: Objective, w: FloatArray, alpha: float, beta: float, monitor: Monitor
+    ) -> None:
         network = objective.network
-        self.objective = objective
+        self.objective, self.monitor = objective, monitor
         self.n = objective.rows.total_weight
         self.hidden = len(network.shapes) > 1
         self.groups = weight_groups(network, per_input=False)
@@ -318,14 +322,11 @@ class _Ascent:
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
         self.evidences: list[float] = []
+        self.paused = False
 
     @property
     def posterior(self) -> Posterior:
         return laplace(self.point, self.groups, self.alpha, self.beta, self.n)
-
-    @property
-    def log_evidence(self) -> float:
-        return self.posterior.log_evidence
 
     @property
     def nearly_exact(self) -> bool:
@@ -333,36 +334,34 @@ class _Ascent:
         nearly = bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
         return self.hidden and nearly and _ample(self.n, self.point.w)
 
-    def at(self, w: FloatArray) -> Posterior:
-        """The posterior at other weights, with the precisions that suit them."""
-        point, alpha, beta = Point(w, self.objective.gauss_newton(w)), self.alpha, self.beta
-        for _ in range(WINDOW):
-            posterior = laplace(point, self.groups, alpha, beta, self.n)
-            alpha, beta = reestimate(posterior, point, self.n)
-        return laplace(point, self.groups, alpha, beta, self.n)
-
-    def run(self, monitor: Monitor, max_iter: int) -> None:
+    def run(self, max_iter: int, *, pause_when_nearly_exact: bool = False) -> None:
         """Steps and re-estimations in turn until the evidence settles."""
-        wait = BURN_IN if self.hidden else 1
-        while monitor.n_iter < max_iter:
-            monitor.record(self.point.w, 0.5 * float(self.point.sums.E.sum()) / self.n)
-            if monitor.early_stopping and monitor.stalled:
-                monitor.converged = True
+        wait = BURN_IN if self.hidden and not self.paused else EVERY
+        self.paused = False
+        while self.monitor.n_iter < max_iter:
+            self.monitor.record(self.point.w, 0.5 * float(self.point.sums.E.sum()) / self.n)
+            if self.monitor.early_stopping and self.monitor.stalled:
+                self.monitor.converged = True
                 return
             fall = self._step()
             wait -= 1
             if wait <= 0 or fall < 0.01:
                 wait = EVERY
                 if self._reestimate():
-                    monitor.converged = True
+                    self.monitor.converged = True
+                    return
+                if pause_when_nearly_exact and self.nearly_exact:
+                    self.paused = True
                     return
         recent = self.evidences[-WINDOW - 1 :]
-        monitor.converged = len(recent) > WINDOW and np.ptp(recent) < _unit(self.objective)
+        at_rest = len(recent) > WINDOW and np.ptp(recent) < _unit(self.objective)
+        self.monitor.converged = bool(at_rest)
 
     def _step(self) -> float:
         """One Levenberg-Marquardt step; by how much F fell."""
         precisions = Precisions(self.beta, _per_parameter(self.groups, self.alpha))
-        new = step(self.objective, self.point, precisions, self.damping)
+        H = precisions.hessian(self.point.sums)
+        new = step(self.objective, self.point, precisions, self.damping, H)
         if new is None:
             self.damping = Damping()
             return 0.0
@@ -395,6 +394,16 @@ class _Ascent:
         alpha = np.empty(finer.max() + 1)
         alpha[finer[finer != FLAT]] = self.alpha[self.groups[self.groups != FLAT]]
         self.groups, self.alpha, self.per_input, self.evidences = finer, alpha, True, []
+
+
+def _posterior_at(w: FloatArray, objective: Objective, like: Posterior) -> Posterior:
+    """The posterior around other weights, with the precisions that suit them."""
+    point = Point(w, objective.gauss_newton(w))
+    posterior = laplace(point, like.groups, like.alpha, like.beta, like.n)
+    for _ in range(WINDOW):
+        alpha, beta = reestimate(posterior, point, like.n)
+        posterior = laplace(point, like.groups, alpha, beta, like.n)
+    return posterior
 
 
 def _unit(objective: Objective) -> float:

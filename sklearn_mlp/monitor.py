@@ -8,6 +8,9 @@ import numpy as np
 
 from ._typing import FloatArray
 
+EXPLOSION = 1e6
+"""A loss so many times the first (or 1, if that is more) will not come down again."""
+
 
 class Monitor:
     """Told of the weights and the loss after each iteration by the solver.
@@ -60,6 +63,7 @@ class Monitor:
         self.best_loss = np.inf
         self.best_score = -np.inf
         self.best_weights: FloatArray | None = None
+        self._first_loss: float | None = None
         self.n_iter = 0
         self.n_stalled = 0
         self.converged = False
@@ -87,6 +91,8 @@ class Monitor:
 
     def fork(self) -> Self:
         """A monitor for another attempt at the same problem: the same settings, no history."""
+        if self._verbose:
+            print()
         return type(self)(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
@@ -112,10 +118,12 @@ class Monitor:
         Raises
         ------
         ValueError
-            If either is not finite.
+            If either is not finite, or the loss is a million times what it began with.
         """
         epoch = len(self.loss_curve) + 1
-        if not (np.isfinite(loss) and np.isfinite(w).all()):
+        self._first_loss = loss if self._first_loss is None else self._first_loss
+        exploded = loss > EXPLOSION * max(self._first_loss, 1.0)
+        if exploded or not (np.isfinite(loss) and np.isfinite(w).all()):
             raise ValueError(
                 f"Training diverged in epoch {epoch}: the loss is {loss:.3g}. {self.advice}"
             )

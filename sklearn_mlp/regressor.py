@@ -56,8 +56,12 @@ AUTO_LBFGS_ROWS = 10_000
 """Otherwise it is "lbfgs" up to so many rows, "adam" above."""
 
 
+IN_PARTS = ("adam", "sgd", "gd")
+"""The solvers that need not see all rows at once."""
+
+
 def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
-    if estimator.solver not in ("auto", "adam", "sgd", "gd"):
+    if estimator.solver not in ("auto", *IN_PARTS):
         raise AttributeError(
             f"partial_fit is for the solvers 'adam', 'sgd', 'gd' and 'auto', "
             f"not for solver={estimator.solver!r}, which needs all rows at once."
@@ -94,15 +98,18 @@ default="sigmoid"
         Activation of the hidden layers; "logistic" is another name for "sigmoid".
     loss : {"squared_error"}, default="squared_error"
         What is minimised.
-    solver : {"auto", "lbfgs", "adam", "sgd", "gd"}, default="auto"
+    solver : {"auto", "lm", "lbfgs", "adam", "sgd", "gd"}, default="auto"
         How it is minimised:
 
+        - "lm", Levenberg-Marquardt: Gauss-Newton steps over all rows, to the optimum;
         - "lbfgs", a quasi-Newton method over all rows;
         - "adam" and "sgd", stochastic descent by minibatches;
         - "gd", the article's descent, one step an epoch over all rows;
-        - "auto", "lbfgs" up to 10,000 rows and "adam" above.
+        - "auto", with P parameters: "lm" where P² (n_samples + P) is up to 4e9, which keeps a
+          fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above.
     alpha : "auto" or float, default="auto"
-        Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" is 1e-4.
+        Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" has it set
+        by the evidence under "lm", group by group, and is 1e-4 otherwise.
     batch_size : "auto" or int, default="auto"
         Rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
@@ -121,8 +128,10 @@ default="sigmoid"
         Of the initial weights, the rows held out by `early_stopping`, and the minibatches.
         Pass an int for the same result at each call.
     tol : float, default=1e-4
-        "lbfgs" stops when no component of the gradient is larger. The other solvers stop when
-        the loss (the validation score) has not improved by `tol` for `n_iter_no_change` epochs.
+        "lbfgs" stops when no component of the gradient is larger; "lm", to which the last mile
+        comes cheap, when none is larger than a ten-thousandth of it, or with ``alpha="auto"``
+        when the evidence has settled. The other solvers stop when the loss (the validation
+        score) has not improved by `tol` for `n_iter_no_change` epochs.
     verbose : bool, default=False
         Print the progress, in the units of y.
     warm_start : bool, default=False
@@ -145,6 +154,9 @@ default="sigmoid"
         Epochs without improvement that are borne.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs".
+    n_init : int, default=1
+        Train from so many random starts and keep the best: by the score on held-out rows
+        under `early_stopping`, else by the evidence under "lm", else by the loss.
     standardize : bool, default=True
         Train on z-scores of X and y. Predictions then do not depend on the units of either;
         `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
@@ -179,9 +191,23 @@ default="sigmoid"
     n_outputs_ : int
     out_activation_ : str
         "identity".
+    noise_std_ : float or ndarray of shape (n_outputs,)
+        Standard deviation of the noise, in the units of y. Only after "lm", as are the next.
+    alpha_ : dict of str to float or ndarray
+        The precision of the prior of each group of weights, by the name of its layer.
+    log_marginal_likelihood_ : float
+        The log evidence: of the density of y, by Laplace's approximation.
+    n_effective_parameters_ : float
+        How many parameters the data determine.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        How much each input matters by its prior deviation, summing to one.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where all feature names of X are strings.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPRegressor : scikit-learn's own.
 
     Notes
     -----
@@ -191,9 +217,13 @@ default="sigmoid"
 
     Arithmetic has the dtype of X: float32 data are trained on in float32.
 
-    See Also
-    --------
-    sklearn.neural_network.MLPRegressor : scikit-learn's own.
+    References
+    ----------
+    D. J. C. MacKay (1992). "A practical Bayesian framework for backpropagation networks".
+    Neural Computation 4(3), 448-472.
+
+    F. D. Foresee & M. T. Hagan (1997). "Gauss-Newton approximation to Bayesian learning".
+    International Conference on Neural Networks, 1930-1935.
 
     Examples
     --------
@@ -202,9 +232,12 @@ default="sigmoid"
     >>> from sklearn_mlp import SigmoidMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = SigmoidMLPRegressor(hidden_layer_sizes=(5,), alpha=10.0, random_state=0)
-    >>> model.fit(X_train, y_train).score(X_test, y_test)  # doctest: +ELLIPSIS
-    0.3...
+    >>> model = SigmoidMLPRegressor(hidden_layer_sizes=(5,), random_state=0)
+    >>> print(f"{model.fit(X_train, y_train).score(X_test, y_test):.1f}")
+    0.3
+    >>> y_pred, y_std = model.predict(X_test, return_std=True)
+    >>> print(f"{abs(y_test - y_pred < 1.96 * y_std).mean():.2f} of the targets are within 95 %")
+    0.9...
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -440,7 +473,10 @@ default="sigmoid"
         self.n_outputs_ = y.shape[1]
         self.n_layers_ = len(network.layer_sizes)
         self.out_activation_ = "identity"
-        self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
+        if name in IN_PARTS:
+            self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
+        else:
+            self.__dict__.pop("_left_off", None)
         self._set_posterior(posterior, network, units)
         return self
 

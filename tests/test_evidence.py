@@ -186,7 +186,7 @@ def test_intervals_cover_what_they_should_and_widen_outside_the_data() -> None:
 
 def test_relevance_puts_real_features_before_noise() -> None:
     X, y = make_friedman1(500, n_features=50, noise=1.0, random_state=0)
-    model = fitted(lm((5,)), X, y)
+    model = fitted(lm((10,)), X, y)
     assert model.feature_importances_.sum() == pytest.approx(1)
     assert set(np.argsort(model.feature_importances_)[-5:]) == set(range(5))
     selected = SelectFromModel(model, prefit=True, max_features=5, threshold=-np.inf)

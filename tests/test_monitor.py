@@ -50,6 +50,12 @@ def test_divergence_names_the_epoch_and_the_remedy(w: np.ndarray, loss: float) -
     assert monitor.loss_curve == [3.0, 1.0]
 
 
+def test_a_loss_that_explodes_is_divergence_though_it_is_a_number() -> None:
+    monitor = told(Monitor(tol=0.0, n_iter_no_change=10), [3.0, 1e6])
+    with pytest.raises(ValueError, match="diverged in epoch 3"):
+        monitor.record(W, 1e7)
+
+
 def test_progress_is_aligned_and_thinned_out(capsys: pytest.CaptureFixture[str]) -> None:
     monitor = Monitor(
         tol=0.0,

@@ -196,7 +196,7 @@ def test_sample_weight_is_routed_as_metadata() -> None:
         )
         pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), model)
         pipeline.fit(X, y, sample_weight=weights)
-        scores = cross_validate(pipeline, X, y, params={"sample_weight": weights})
+        scores = cross_validate(model, X, y, params={"sample_weight": weights})
     expected = regressor().fit(X, y, weights)
     np.testing.assert_allclose(pipeline.predict(X), expected.predict(X), rtol=1e-6)
     assert scores["test_score"].mean() > GOOD

@@ -18,6 +18,9 @@ from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import GaussNewton, Objective
 
+STEPS_AT_REST = 20
+"""The loss is at rest when so many steps do not change it beyond rounding."""
+
 
 class Precisions(NamedTuple):
     """How much each error and each parameter counts.
@@ -87,6 +90,9 @@ class Damping:
 class LevenbergMarquardt:
     """Damped Gauss-Newton descent over all rows, in float64.
 
+    Where large errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once
+    they do, the full Hessian takes the place of H: damped Newton steps.
+
     Parameters
     ----------
     max_iter : int
@@ -116,14 +122,24 @@ class LevenbergMarquardt:
             if monitor.early_stopping and monitor.stalled:
                 monitor.converged = True
                 break
-            point = step(objective, point, precisions, damping)
+            recent = monitor.loss_curve[-STEPS_AT_REST:]
+            if len(recent) == STEPS_AT_REST and recent[0] - recent[-1] <= 1e-14 * recent[0]:
+                monitor.converged = True
+                break
+            slow = len(recent) == STEPS_AT_REST and recent[-1] > 0.9999 * recent[0]
+            H = _full_hessian(objective, w) if slow else precisions.hessian(point.sums)
+            point = step(objective, point, precisions, damping, H)
         else:
             monitor.converged = point is None  # at the precision of the arithmetic
         return w
 
 
 def step(
-    objective: Objective, point: Point, precisions: Precisions, damping: Damping
+    objective: Objective,
+    point: Point,
+    precisions: Precisions,
+    damping: Damping,
+    H: FloatArray,
 ) -> Point | None:
     """One step that lowers F, or None if even the shortest does not.
 
@@ -136,6 +152,8 @@ def step(
         What F is made of.
     damping : Damping
         Carried from step to step.
+    H : array of shape (n_parameters, n_parameters)
+        The Hessian of the model, its lower triangle.
 
     Returns
     -------
@@ -144,9 +162,8 @@ def step(
     w = point.w
     F = precisions.cost(point.sums.E, w)
     g = precisions.gradient(point.sums, w)
-    H = precisions.hessian(point.sums)
     diagonal = np.diag_indices_from(H)
-    curvature = H[diagonal].mean()
+    curvature = np.abs(H[diagonal]).mean()
     while not damping.exhausted:
         damped = H.copy(order="F")
         damped[diagonal] += damping.mu * curvature
@@ -161,3 +178,15 @@ def step(
                 return Point(w + d, objective.gauss_newton(w + d))
         damping.reject()
     return None
+
+
+def _full_hessian(objective: Objective, w: FloatArray) -> FloatArray:
+    """The Hessian of F by central differences of its gradient."""
+    H = np.empty((len(w), len(w)), order="F")
+    for j in range(len(w)):
+        d = np.zeros_like(w)
+        d[j] = 1e-5 * max(1.0, abs(w[j]))
+        _, ahead = objective.value_and_gradient(w + d)
+        _, behind = objective.value_and_gradient(w - d)
+        H[:, j] = (ahead - behind) / (2 * d[j])
+    return 0.5 * objective.rows.total_weight * (H + H.T)
