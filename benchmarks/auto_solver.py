@@ -1,36 +1,47 @@
-"""Which first-order solver `solver="auto"` should take: L-BFGS or Adam, by number of rows.
+"""What ``solver="auto"`` should take: each solver by number of rows, with early stopping or not.
 
-Friedman's first problem with noise of a fifth of the signal, default settings: seconds to fit
-and R² on 10,000 fresh rows.
+Friedman's first problem among useless inputs, with noise of a fifth of the signal, default
+settings: seconds to fit, and R² on 10,000 fresh rows without noise. "lm" is left out where
+one of its steps costs more than ten times what "auto" allows.
 
-    python -m benchmarks.auto_solver
+    python -m benchmarks.auto_solver [--features 20] [--rows 300 3000 30000]
 """
 
+import argparse
 import time
 import warnings
 
-import numpy as np
 from sklearn.datasets import make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp.regressor import AUTO_LM_COST
+
+CONTENDERS = [("lm", False), ("lbfgs", False), ("lbfgs", True), ("adam", False), ("adam", True)]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--features", type=int, default=20)
+    parser.add_argument("--rows", type=int, nargs="+", default=[300, 3000, 30_000])
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    X_test, y_test = make_friedman1(10_000, n_features=20, random_state=99)
-    print(f"{'rows':>8}  {'lbfgs: s':>9} {'R²':>7}  {'adam: s':>9} {'R²':>7}")
-    for n_samples in (100, 1000, 3000, 10_000, 30_000, 100_000):
-        X, y = make_friedman1(n_samples, n_features=20, noise=1.0, random_state=0)
+    X_test, y_test = make_friedman1(10_000, n_features=arguments.features, random_state=99)
+    n_parameters = 50 * (arguments.features + 1) + 51
+    names = [solver + (", early" if early else "") for solver, early in CONTENDERS]
+    print(f"{'rows':>8}" + "".join(f"{name:>20}" for name in names) + "   (seconds, R²)")
+    for n_samples in arguments.rows:
+        X, y = make_friedman1(n_samples, arguments.features, noise=1.0, random_state=0)
         line = f"{n_samples:>8}"
-        for solver in ("lbfgs", "adam"):
-            seconds, scores = [], []
-            for seed in range(3 if n_samples <= 10_000 else 1):
-                start = time.perf_counter()
-                model = SigmoidMLPRegressor(solver=solver, random_state=seed).fit(X, y)
-                seconds.append(time.perf_counter() - start)
-                scores.append(model.score(X_test, y_test))
-            line += f"  {np.median(seconds):9.2f} {np.mean(scores):7.4f}"
+        for solver, early in CONTENDERS:
+            if solver == "lm" and n_parameters**2 * (n_samples + n_parameters) > 10 * AUTO_LM_COST:
+                line += f"{'-':>20}"
+                continue
+            start = time.perf_counter()
+            model = SigmoidMLPRegressor(solver=solver, early_stopping=early, random_state=0)
+            model.fit(X, y)
+            seconds = time.perf_counter() - start
+            line += f"{seconds:>11.2f} {model.score(X_test, y_test):>8.4f}"
         print(line, flush=True)
 
 
