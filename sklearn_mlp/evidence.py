@@ -39,8 +39,8 @@ from .solvers.variable_projection import VariableProjection
 PRECISION_RANGE = (1e-10, 1e10)
 """Between these is the precision of a group: the prior as good as flat, the group dead."""
 
-NOISE_RANGE = (1e-4, 1e30)
-"""Between these is the precision of the noise, in units of the target's variance."""
+NOISE_RANGE = (1e-100, 1e100)
+"""Between these is the precision of the noise."""
 
 LEAST_NOISE_OF_FEW = 1e-3
 """The least deviation of the noise, in those of the target, that few rows are believed."""
@@ -178,16 +178,32 @@ def _sum_by_group(groups: IntArray, values: FloatArray, n_groups: int) -> FloatA
     return np.bincount(groups[grouped], values[grouped], n_groups).astype(np.float64)
 
 
-def reestimate(posterior: Posterior, point: Point, n: float) -> tuple[FloatArray, FloatArray]:
-    """The α and β that the evidence asks for, given the posterior for the present ones."""
+def reestimate(
+    posterior: Posterior, point: Point, variance: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The α and β that the evidence asks for, given the posterior for the present ones.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    point : Point
+    variance : array of shape (n_outputs,)
+        The mean square of each target.
+
+    Returns
+    -------
+    alpha : array of shape (n_groups,)
+    beta : array of shape (n_outputs,)
+    """
+    n = posterior.n
     n_groups = len(posterior.alpha)
     squares = _sum_by_group(posterior.groups, point.w**2, n_groups)
     alpha = np.clip(posterior.gamma / np.maximum(squares, 1e-300), *PRECISION_RANGE)
     # Were all rows fitted exactly, the noise would be nought; a thousandth of them never is.
     free = np.maximum(n - posterior.gamma_of_output, 1e-3 * n)
-    largest = NOISE_RANGE[1] if _ample(n, point.w) else LEAST_NOISE_OF_FEW**-2
-    beta = np.clip(free / np.maximum(point.sums.E, 1e-300), NOISE_RANGE[0], largest)
-    return alpha, beta
+    least = 0.0 if _ample(n, point.w) else LEAST_NOISE_OF_FEW**2
+    beta = free / np.maximum(point.sums.E, np.maximum(n * least * variance, 1e-300))
+    return alpha, np.clip(beta, *NOISE_RANGE)
 
 
 def _ample(n: float, w: FloatArray) -> bool:
@@ -216,6 +232,19 @@ STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 From a start that takes the noise for less than it is a network can fit the noise and stay
 there; from one that takes it for more, it can come to rest before it has learnt a thing.
 """
+
+
+NEARLY_EXACT = 1e-3
+"""Below this error, in units of the target, the function may be one the network represents."""
+
+EXACT_LOSS = 1e-24
+"""At this loss it does."""
+
+EXACT_COST = 5e9
+"""What the search for it may cost in all, in rows times squared weights of the hidden layers."""
+
+MIN_EXACT_STEPS = 20
+"""With fewer steps it is not begun."""
 
 
 @dataclass
@@ -293,18 +322,6 @@ class EvidenceMaximization:
         return found
 
 
-NEARLY_EXACT = 1e-3
-"""Below this error, in units of the target, the function may be one the network represents."""
-
-EXACT_LOSS = 1e-24
-"""At this loss it does."""
-
-EXACT_COST = 5e9
-"""What the search for it may cost in all, in rows times squared weights of the hidden layers."""
-
-MIN_EXACT_STEPS = 20
-
-
 class _Ascent:
     """One ascent of the evidence: its weights, its precisions, and its history."""
 
@@ -318,7 +335,8 @@ class _Ascent:
         self.groups = weight_groups(network, per_input=False)
         self.per_input = False
         self.alpha = np.full(self.groups.max() + 1, alpha)
-        self.beta = np.full(network.layer_sizes[-1], beta)
+        self.variance = objective.squared_targets() / self.n
+        self.beta = beta / np.where(self.variance > 0, self.variance, 1)
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
         self.evidences: list[float] = []
@@ -331,7 +349,7 @@ class _Ascent:
     @property
     def nearly_exact(self) -> bool:
         """Whether next to nothing is left to explain, by rows of far more than parameters."""
-        nearly = bool((NEARLY_EXACT**2 * self.n > self.point.sums.E).all())
+        nearly = bool((NEARLY_EXACT**2 * self.n * self.variance > self.point.sums.E).all())
         return self.hidden and nearly and _ample(self.n, self.point.w)
 
     def run(self, max_iter: int, *, pause_when_nearly_exact: bool = False) -> None:
@@ -374,7 +392,7 @@ class _Ascent:
         posterior = self.posterior
         self.evidences.append(posterior.log_evidence)
         before = np.append(self.alpha, self.beta)
-        self.alpha, self.beta = reestimate(posterior, self.point, self.n)
+        self.alpha, self.beta: FloatArray = reestimate(posterior, self.point, self.variance)
         change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
         recent = self.evidences[-WINDOW - 1 :]
         unit = _unit(self.objective)
@@ -399,9 +417,10 @@ class _Ascent:
 def _posterior_at(w: FloatArray, objective: Objective, like: Posterior) -> Posterior:
     """The posterior around other weights, with the precisions that suit them."""
     point = Point(w, objective.gauss_newton(w))
+    variance = objective.squared_targets() / like.n
     posterior = laplace(point, like.groups, like.alpha, like.beta, like.n)
     for _ in range(WINDOW):
-        alpha, beta = reestimate(posterior, point, like.n)
+        alpha, beta = reestimate(posterior, point, variance)
         posterior = laplace(point, like.groups, alpha, beta, like.n)
     return posterior
 

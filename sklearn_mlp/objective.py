@@ -115,6 +115,15 @@ class Objective:
 
         return self.rows.sum(terms, self.network.floats_per_row)[0]
 
+    def squared_targets(self) -> FloatArray:
+        """The weighted sum of the squares of each target, shape (n_outputs,)."""
+
+        def squares(block: Block) -> tuple[FloatArray]:
+            weights = 1 if block.weights is None else block.weights
+            return ((block.targets**2 * weights).sum(axis=1),)
+
+        return self.rows.sum(squares, self.rows.n_columns)[0]
+
     def gauss_newton(self, w: FloatArray) -> GaussNewton:
         """The errors and their Gauss-Newton derivatives. In float64.
 

@@ -60,7 +60,7 @@ class VariableProjection:
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend until the function is found, or the error no longer falls."""
-        scale = np.sqrt(sum(_squared_targets(objective)))
+        scale = np.sqrt(objective.squared_targets().sum())
         point = self._project(objective, w)
         damping, errors = 1e-2, [point.error]
         while monitor.n_iter < self.max_iter:
@@ -132,14 +132,6 @@ def _weighted(columns: FloatArray, block: Block) -> FloatArray:
     if block.weights is not None:
         columns = columns * np.sqrt(block.weights)
     return columns.T
-
-
-def _squared_targets(objective: Objective) -> FloatArray:
-    def squares(block: Block) -> tuple[FloatArray]:
-        weights = 1 if block.weights is None else block.weights
-        return ((block.targets**2 * weights).sum(axis=1),)
-
-    return objective.rows.sum(squares, objective.rows.n_columns)[0]
 
 
 def _moved(objective: Objective, w: FloatArray, d: FloatArray) -> FloatArray:
