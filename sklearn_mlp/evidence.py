@@ -334,9 +334,9 @@ class _Ascent:
         self.hidden = len(network.shapes) > 1
         self.groups = weight_groups(network, per_input=False)
         self.per_input = False
-        self.alpha = np.full(self.groups.max() + 1, alpha)
+        self.alpha: FloatArray = np.full(self.groups.max() + 1, alpha)
         self.variance = objective.squared_targets() / self.n
-        self.beta = beta / np.where(self.variance > 0, self.variance, 1)
+        self.beta: FloatArray = beta / np.where(self.variance > 0, self.variance, 1)
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
         self.evidences: list[float] = []
@@ -392,7 +392,7 @@ class _Ascent:
         posterior = self.posterior
         self.evidences.append(posterior.log_evidence)
         before = np.append(self.alpha, self.beta)
-        self.alpha, self.beta: FloatArray = reestimate(posterior, self.point, self.variance)
+        self.alpha, self.beta = reestimate(posterior, self.point, self.variance)
         change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
         recent = self.evidences[-WINDOW - 1 :]
         unit = _unit(self.objective)
