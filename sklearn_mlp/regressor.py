@@ -200,7 +200,9 @@ default="sigmoid"
     n_effective_parameters_ : float
         How many parameters the data determine.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        How much each input matters by its prior deviation, summing to one.
+        How relevant each input is by its prior deviation, summing to one. What does not
+        matter has none; among what matters, inputs along which y bends have more than
+        inputs along which it is nearly a straight line, which take but small coefs.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where all feature names of X are strings.
@@ -236,7 +238,7 @@ default="sigmoid"
     >>> print(f"{model.fit(X_train, y_train).score(X_test, y_test):.1f}")
     0.3
     >>> y_pred, y_std = model.predict(X_test, return_std=True)
-    >>> print(f"{abs(y_test - y_pred < 1.96 * y_std).mean():.2f} of the targets are within 95 %")
+    >>> print(f"{(abs(y_test - y_pred) < 1.96 * y_std).mean():.2f} of the targets are within 95 %")
     0.9...
     """
 
