@@ -31,8 +31,9 @@ from scipy.linalg.lapack import dpotrf, dpotri
 
 from ._typing import FloatArray, IntArray
 from .monitor import Monitor
-from .network import Network
+from .network import Network, Workspace
 from .objective import Objective
+from .rows import Rows
 from .solvers.levenberg_marquardt import Damping, Point, Precisions, step
 from .solvers.variable_projection import VariableProjection
 
@@ -449,3 +450,47 @@ def posterior_under_penalty(objective: Objective, w: FloatArray) -> Posterior:
     free_of_output = np.maximum(n - unscaled.gamma_of_output, 1e-3 * n)
     noise = np.clip(free_of_output / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
     return replace(posterior, beta=noise)
+
+
+def predictive_std(network: Network, posterior: Posterior, rows: Rows) -> FloatArray:
+    """√(1/β + j A⁻¹ jᵀ) for each row and output, of shape (n_rows, n_outputs)."""
+    n_outputs = network.layer_sizes[-1]
+    variance = np.empty((rows.n_rows, n_outputs))
+    done = 0
+    for block in rows.blocks(network.floats_per_row + 2 * n_outputs * network.n_parameters):
+        n_rows = block.inputs.shape[1]
+        workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
+        layers = network.layers(posterior.w)
+        network.forward(layers, block.inputs, workspace)
+        J = network.jacobian(layers, block.inputs, workspace)
+        variance[done : done + n_rows] = np.transpose([posterior.variance(J_k) for J_k in J])
+        done += n_rows
+    return np.sqrt(variance + 1 / posterior.beta)
+
+
+def precisions_by_layer(network: Network, posterior: Posterior) -> dict[str, float | FloatArray]:
+    """The precision of each weight group by the name of its layer's attribute."""
+    alpha = np.append(posterior.alpha, 0.0)[posterior.groups]
+    named: dict[str, float | FloatArray] = {}
+    for i, W in enumerate(network.layers(alpha)):
+        last = i == len(network.shapes) - 1
+        coefs = W[1] if last else W[1:, 0]  # a group an output; a group an input, or one in all
+        varies = (coefs != coefs[0]).any()
+        named[f"coefs_[{i}]"] = coefs.copy() if varies else float(coefs[0])
+        named[f"intercepts_[{i}]"] = float(W[0, 0])
+    return named
+
+
+def relevances(network: Network, posterior: Posterior) -> FloatArray:
+    """How much each input matters, summing to one: the prior deviation of its first coefs.
+
+    Where inputs have no precision of their own, that of the coefs themselves stands for it.
+    """
+    W = network.layers(posterior.w)[0][1:]
+    groups = posterior.groups[: W.size + W.shape[1]].reshape(-1, W.shape[1])[1:, 0]
+    if len(np.unique(groups)) == len(groups) > 1 and groups[0] != FLAT:
+        sizes = 1 / np.sqrt(posterior.alpha[groups])
+    else:
+        sizes = np.sqrt((W**2).mean(axis=1))
+    total = sizes.sum()
+    return sizes / total if total > 0 else np.full(len(sizes), 1 / len(sizes))

@@ -28,11 +28,13 @@ from sklearn.utils.validation import (
 from ._typing import FloatArray, MatrixLike
 from .activations import ACTIVATIONS
 from .evidence import (
-    FLAT,
     SMALL_WEIGHTS,
     EvidenceMaximization,
     Posterior,
     posterior_under_penalty,
+    precisions_by_layer,
+    predictive_std,
+    relevances,
 )
 from .monitor import Monitor
 from .network import Network, Workspace
@@ -497,12 +499,12 @@ default="sigmoid"
             return
         noise = units.outputs.scale / np.sqrt(posterior.beta)
         self.noise_std_ = float(noise[0]) if len(noise) == 1 else noise
-        self.alpha_ = _name_groups(network, posterior)
+        self.alpha_ = precisions_by_layer(network, posterior)
         # The density of y in its own units.
         log_units = float(np.log(units.outputs.scale).sum())
         self.log_marginal_likelihood_ = posterior.log_evidence - posterior.n * log_units
         self.n_effective_parameters_ = float(posterior.gamma_of_output.sum())
-        self.feature_importances_ = _relevances(network, posterior)
+        self.feature_importances_ = relevances(network, posterior)
         self._posterior = (posterior, units)
 
     def _validate(
@@ -697,7 +699,7 @@ default="sigmoid"
             return y.ravel() if y.shape[1] == 1 else y
         posterior, units = self._posterior
         rows = Rows(X, nothing, units=Units(units.inputs, Scaling.identity(0)))
-        std = (units.outputs.scale * _predictive_std(network, posterior, rows)).astype(dtype)
+        std = (units.outputs.scale * predictive_std(network, posterior, rows)).astype(dtype)
         return (y.ravel(), std.ravel()) if y.shape[1] == 1 else (y, std)
 
     @property
@@ -754,22 +756,6 @@ def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatAr
     return y
 
 
-def _predictive_std(network: Network, posterior: Posterior, rows: Rows) -> FloatArray:
-    """√(1/β + j A⁻¹ jᵀ) for each row and output, of shape (n_rows, n_outputs)."""
-    n_outputs = network.layer_sizes[-1]
-    variance = np.empty((rows.n_rows, n_outputs))
-    done = 0
-    for block in rows.blocks(network.floats_per_row + 2 * n_outputs * network.n_parameters):
-        n_rows = block.inputs.shape[1]
-        workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
-        layers = network.layers(posterior.w)
-        network.forward(layers, block.inputs, workspace)
-        J = network.jacobian(layers, block.inputs, workspace)
-        variance[done : done + n_rows] = np.transpose([posterior.variance(J_k) for J_k in J])
-        done += n_rows
-    return np.sqrt(variance + 1 / posterior.beta)
-
-
 def _is_better(
     attempt: Monitor, posterior: Posterior | None, monitor: Monitor, kept: Posterior | None
 ) -> bool:
@@ -779,34 +765,6 @@ def _is_better(
     if posterior is not None and kept is not None:
         return posterior.log_evidence > kept.log_evidence
     return attempt.loss_curve[-1] < monitor.loss_curve[-1]
-
-
-def _name_groups(network: Network, posterior: Posterior) -> dict[str, float | FloatArray]:
-    """The precision of each weight group by the name of its layer's attribute."""
-    alpha = np.append(posterior.alpha, 0.0)[posterior.groups]
-    named: dict[str, float | FloatArray] = {}
-    for i, W in enumerate(network.layers(alpha)):
-        last = i == len(network.shapes) - 1
-        coefs = W[1] if last else W[1:, 0]  # a group an output; a group an input, or one in all
-        varies = (coefs != coefs[0]).any()
-        named[f"coefs_[{i}]"] = coefs.copy() if varies else float(coefs[0])
-        named[f"intercepts_[{i}]"] = float(W[0, 0])
-    return named
-
-
-def _relevances(network: Network, posterior: Posterior) -> FloatArray:
-    """How much each input matters, summing to one: the prior deviation of its first coefs.
-
-    Where inputs have no precision of their own, that of the coefs themselves stands for it.
-    """
-    W = network.layers(posterior.w)[0][1:]
-    groups = posterior.groups[: W.size + W.shape[1]].reshape(-1, W.shape[1])[1:, 0]
-    if len(np.unique(groups)) == len(groups) > 1 and groups[0] != FLAT:
-        relevances = 1 / np.sqrt(posterior.alpha[groups])
-    else:
-        relevances = np.sqrt((W**2).mean(axis=1))
-    total = relevances.sum()
-    return relevances / total if total > 0 else np.full(len(relevances), 1 / len(relevances))
 
 
 def _r2_score(network: Network, rows: Rows, w: FloatArray) -> float:
