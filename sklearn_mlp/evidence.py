@@ -342,6 +342,7 @@ class _Ascent:
         self.damping = Damping()
         self.evidences: list[float] = []
         self.paused = False
+        self.n_fitted = 0
 
     @property
     def posterior(self) -> Posterior:
@@ -352,6 +353,15 @@ class _Ascent:
         """Whether next to nothing is left to explain, by rows of far more than parameters."""
         nearly = bool((NEARLY_EXACT**2 * self.n * self.variance > self.point.sums.E).all())
         return self.hidden and nearly and _ample(self.n, self.point.w)
+
+    @property
+    def _all_fitted(self) -> bool:
+        """Whether few rows are fitted more closely than their noise is believed to allow.
+
+        There is no more to be learnt of them, and what moves is moved by rounding.
+        """
+        believed = self.n * LEAST_NOISE_OF_FEW**2 * self.variance
+        return not _ample(self.n, self.point.w) and bool((self.point.sums.E <= believed).all())
 
     def run(self, max_iter: int, *, pause_when_nearly_exact: bool = False) -> None:
         """Steps and re-estimations in turn until the evidence settles."""
@@ -397,7 +407,8 @@ class _Ascent:
         change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
         recent = self.evidences[-WINDOW - 1 :]
         unit = _unit(self.objective)
-        if change < 1e-12:
+        self.n_fitted = self.n_fitted + 1 if self._all_fitted else 0
+        if change < 1e-12 or self.n_fitted > WINDOW // 2:
             return True
         if not self.hidden or len(recent) <= WINDOW:
             return False

@@ -756,8 +756,9 @@ class _Table(NamedTuple):
 
     def column(self, j: int) -> NDArray[Any]:
         """The values of a column."""
-        values = _safe_indexing(self.X, j, axis=1)
-        return np.ravel(values.toarray() if issparse(values) else values)
+        if issparse(self.X):
+            return np.ravel(self.X[:, [j]].toarray())
+        return np.ravel(_safe_indexing(self.X, j, axis=1))
 
     def label(self, j: int) -> str:
         """What an axis calls a column: its name, or what scikit-learn would name it."""

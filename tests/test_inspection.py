@@ -391,7 +391,7 @@ def test_the_band_has_the_colour_of_the_line_and_styles_can_be_chosen(kind: Any,
 
 def test_the_legend_has_room_of_its_own_above_the_data(ax: Axes) -> None:
     display = from_predictions([0.0, 1, 2], [1.0, 1, 1], y_true=[0.0, 1, 2], ax=ax)
-    Figure.draw_without_rendering(ax.get_figure(root=True))  # type: ignore[arg-type]
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     legend = ax.get_legend()
     assert legend is not None
     bottom_of_legend = ax.transData.inverted().transform(legend.get_window_extent())[0, 1]
@@ -663,7 +663,7 @@ def test_a_loss_of_nought_needs_no_logarithm(ax: Axes) -> None:
 @pytest.mark.parametrize("top", [1.2, 8.0, 50.0, 1e9])
 def test_ticks_are_plain_numbers_and_several(top: float, ax: Axes) -> None:
     LossCurveDisplay(curve=[top, 1.0]).plot(ax)
-    ax.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     texts = [label.get_text() for label in ax.get_yticklabels()]
     bottom, top = ax.get_ylim()
     assert sum(bottom <= float(text) <= top for text in texts) >= 2
