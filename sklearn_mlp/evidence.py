@@ -361,7 +361,7 @@ class _Ascent:
         There is no more to be learnt of them, and what moves is moved by rounding.
         """
         believed = self.n * LEAST_NOISE_OF_FEW**2 * self.variance
-        return not _ample(self.n, self.point.w) and bool((self.point.sums.E <= believed).all())
+        return not _ample(self.n, self.point.w) and bool((believed >= self.point.sums.E).all())
 
     def run(self, max_iter: int, *, pause_when_nearly_exact: bool = False) -> None:
         """Steps and re-estimations in turn until the evidence settles."""
