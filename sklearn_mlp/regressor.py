@@ -160,7 +160,9 @@ default="sigmoid"
         Train from so many random starts and keep the best: by the score on held-out rows
         under `early_stopping`, else by the evidence under "lm", else by the loss.
     standardize : bool, default=True
-        Train on z-scores of X and y. Predictions then do not depend on the units of either;
+        Train on z-scores of X and y. Predictions then do not depend on the units of either,
+        but for rounding, which a long fit by "lbfgs", or by "lm" with ``alpha="auto"``, can
+        amplify to some percent where it has not come to rest;
         `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
         :meth:`partial_fit` the z-scores are those of all rows seen so far.
 

@@ -87,10 +87,14 @@ def _many_rows() -> tuple[np.ndarray, np.ndarray]:
     return make_hyperplane(20_000, random_state=0, return_X_y=True)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [*SOLVERS, "lm"])
 @settings(max_examples=5, deadline=None)
 @given(data=st.data())
-def test_predictions_do_not_depend_on_units(solver: str, data: st.DataObject) -> None:
+def test_predictions_do_not_depend_on_units_in_a_short_fit(
+    solver: str, data: st.DataObject
+) -> None:
+    # Short, for "lbfgs" and "lm" amplify the rounding of the z-scores at every iteration: at
+    # their default of 200 they differ by up to some percent. This shows the arithmetic alone.
     def factors(n: int) -> np.ndarray:
         exponents = data.draw(st.lists(st.floats(-6, 6), min_size=n, max_size=n))
         return np.array([10.0**e for e in exponents])
