@@ -33,7 +33,7 @@ from ._typing import FloatArray, IntArray
 from .monitor import Monitor
 from .network import Network, Workspace
 from .objective import Objective
-from .rows import Rows
+from .rows import GRID, Rows
 from .solvers.levenberg_marquardt import Damping, Point, Precisions, step
 from .solvers.variable_projection import VariableProjection
 
@@ -241,6 +241,9 @@ NEARLY_EXACT = 1e-3
 EXACT_LOSS = 1e-24
 """At this loss it does."""
 
+COARSE_LOSS = 8 * GRID**2
+"""At this loss, an error of 4 GRID, the grid may be nearly all that is left to explain."""
+
 EXACT_COST = 5e9
 """What the search for it may cost in all, in rows times squared weights of the hidden layers."""
 
@@ -276,9 +279,10 @@ class EvidenceMaximization:
         """Train from each of the starting precisions and keep what the evidence favours."""
         found: list[tuple[Posterior, Monitor]] = []
         ascent: _Ascent | None = None
+        coarse, n = objective.coarse(), objective.rows.total_weight
         try:
             for alpha, beta in STARTS:
-                ascent = _Ascent(objective, w, alpha, beta, monitor.fork())
+                ascent = _Ascent(coarse, w, alpha, beta, monitor.fork())
                 first = not found and not monitor.early_stopping
                 ascent.run(self.max_iter, pause_when_nearly_exact=first)
                 if ascent.paused:
@@ -297,6 +301,12 @@ class EvidenceMaximization:
                 monitor.adopt(kept)
         if monitor.early_stopping and monitor.best_weights is not None:
             self.posterior = _posterior_at(monitor.best_weights, objective, self.posterior)
+        elif coarse is not objective:
+            point = Point(self.posterior.w, objective.gauss_newton(self.posterior.w))
+            self.posterior = laplace(
+                point, self.posterior.groups, self.posterior.alpha, self.posterior.beta, n
+            )
+            monitor.restate(0.5 * float(point.sums.E.sum()) / n)
         return self.posterior.w
 
     def _search_exact(
@@ -310,11 +320,14 @@ class EvidenceMaximization:
         network, w = objective.network, ascent.point.w
         n_hidden = network.n_parameters - network.layers(w)[-1].size
         steps = int(EXACT_COST / (objective.rows.n_rows * (n_hidden + 10) ** 2))
-        solver = VariableProjection(max_iter=min(100, steps))
+        max_iter = min(100, steps)
+        coarse, solver = VariableProjection(max_iter, 4 * GRID), VariableProjection(max_iter)
         found = []
         while steps >= MIN_EXACT_STEPS:
             attempt = ascent.monitor.fork()
-            w = solver.minimize(objective, w, attempt)
+            w = coarse.minimize(ascent.objective, w, attempt)
+            if attempt.loss_curve[-1] < COARSE_LOSS:
+                w = solver.minimize(objective, w, attempt)
             found.append((_posterior_at(w, objective, ascent.posterior), attempt))
             if attempt.loss_curve[-1] < EXACT_LOSS:
                 break

@@ -108,6 +108,12 @@ class Monitor:
         self.__dict__.update(attempt.__dict__)
         self.loss_curve = before + attempt.loss_curve
 
+    def restate(self, loss: float) -> None:
+        """Correct the last loss: it was recorded over rows that stand for others."""
+        if self.best_loss == self.loss_curve[-1]:
+            self.best_loss = loss
+        self.loss_curve[-1] = loss
+
     def be_patient(self) -> None:
         """Count again from 0: the solver has changed something and tries on."""
         self.n_stalled = 0

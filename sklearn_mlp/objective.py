@@ -72,8 +72,18 @@ class Objective:
     def __init__(self, network: Network, rows: Rows, alpha: float) -> None:
         self.network = network
         self.rows = rows
+        self.alpha = alpha
         self.penalty = (alpha * network.is_coef()).astype(rows.dtype)
         self._workspaces: dict[int, Workspace] = {}
+
+    def coarse(self) -> "Objective":
+        """The same over z-scores on a grid that their rounding does not reach, if there are any.
+
+        See :meth:`Rows.coarse`. A network without hidden layers has one minimum, to which
+        all descents come, and needs none.
+        """
+        rows = self.rows.coarse() if len(self.network.shapes) > 1 else self.rows
+        return self if rows is self.rows else Objective(self.network, rows, self.alpha)
 
     def _workspace(self, n_rows: int) -> Workspace:
         if n_rows not in self._workspaces:

@@ -160,9 +160,7 @@ default="sigmoid"
         Train from so many random starts and keep the best: by the score on held-out rows
         under `early_stopping`, else by the evidence under "lm", else by the loss.
     standardize : bool, default=True
-        Train on z-scores of X and y. Predictions then do not depend on the units of either,
-        but for rounding, which a long fit by "lbfgs", or by "lm" with ``alpha="auto"``, can
-        amplify to some percent where it has not come to rest;
+        Train on z-scores of X and y. Predictions then do not depend on the units of either;
         `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
         :meth:`partial_fit` the z-scores are those of all rows seen so far.
 
@@ -630,9 +628,14 @@ default="sigmoid"
         self, solver: Solver, objective: Objective, w: FloatArray, monitor: Monitor
     ) -> tuple[FloatArray, Posterior | None]:
         """Train; the best weights if held-out rows choose them, or after an interruption."""
+        stages = _stages(solver, objective)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                w = solver.minimize(objective, w, monitor)  # the monitor refuses NaN and inf
+                for stage in stages:
+                    monitor.converged = False
+                    w = solver.minimize(stage, w, monitor)  # the monitor refuses NaN and inf
+                    if not monitor.converged:
+                        break
         except KeyboardInterrupt:
             if monitor.best_weights is None:
                 raise
@@ -645,6 +648,8 @@ default="sigmoid"
             monitor.interrupted = True
         if monitor.best_weights is not None and (monitor.early_stopping or monitor.interrupted):
             w = monitor.best_weights
+        elif len(stages) > 1:
+            monitor.restate(objective.value_and_gradient(w)[0])
         if isinstance(solver, EvidenceMaximization):
             return solver.posterior.w, solver.posterior
         if isinstance(solver, LevenbergMarquardt):
@@ -744,6 +749,14 @@ def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> 
             "bring the columns of X and y nearer to a scale of 1."
         )
     return weights
+
+
+def _stages(solver: Solver, objective: Objective) -> list[Objective]:
+    """What to minimise in turn: solvers that magnify rounding start from what has none."""
+    coarse = objective.coarse()
+    if coarse is objective or not isinstance(solver, (LBFGS, LevenbergMarquardt)):
+        return [objective]
+    return [coarse, objective]
 
 
 def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatArray:

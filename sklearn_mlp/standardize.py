@@ -99,11 +99,12 @@ class Units:
 
     inputs: Scaling
     outputs: Scaling
+    are_raw: bool = False
 
     @classmethod
     def raw(cls, n_inputs: int, n_outputs: int) -> Self:
         """The units that the data came in."""
-        return cls(Scaling.identity(n_inputs), Scaling.identity(n_outputs))
+        return cls(Scaling.identity(n_inputs), Scaling.identity(n_outputs), are_raw=True)
 
 
 def change_units(weights: list[FloatArray], old: Units, new: Units) -> list[FloatArray]:

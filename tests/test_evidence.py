@@ -228,8 +228,8 @@ def test_error_bars_survive_pickling() -> None:
 
 
 def test_error_bars_do_not_depend_on_units() -> None:
-    mean, std = fitted(lm((3,), max_iter=30), X, y).predict(X, return_std=True)
-    moved = fitted(lm((3,), max_iter=30), 1e3 * X + 7, 1e-4 * y)
+    mean, std = fitted(lm((3,)), X, y).predict(X, return_std=True)
+    moved = fitted(lm((3,)), 1e3 * X + 7, 1e-4 * y)
     mean_2, std_2 = moved.predict(1e3 * X + 7, return_std=True)
     np.testing.assert_allclose(mean_2 * 1e4, mean, rtol=1e-6)
     np.testing.assert_allclose(std_2 * 1e4, std, rtol=1e-6)

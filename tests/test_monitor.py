@@ -73,3 +73,16 @@ def test_progress_is_aligned_and_thinned_out(capsys: pytest.CaptureFixture[str])
     ]
     assert lines[1] == "epoch      2   loss 0.5         RMSE 5           validation R² 0.50000"
     assert len({line.index("RMSE") for line in lines}) == 1
+
+
+def test_the_last_loss_can_be_stated_more_exactly() -> None:
+    monitor = told(Monitor(tol=0.0, n_iter_no_change=10), [3.0, 2.0, 1.0])
+    monitor.restate(1.5)
+    assert monitor.loss_curve == [3.0, 2.0, 1.5]
+    assert monitor.best_loss == 1.5
+
+
+def test_a_last_loss_that_was_not_the_best_leaves_the_best_as_it_was() -> None:
+    monitor = told(Monitor(tol=0.0, n_iter_no_change=10), [3.0, 1.0, 2.0])
+    monitor.restate(2.5)
+    assert monitor.best_loss == 1.0

@@ -95,3 +95,23 @@ def test_targets_too_large_for_the_blocks_dtype_are_scaled_before_they_are_round
     block = Rows(X.astype(np.float32), y, units=units, dtype=np.float32).whole()
     expected = (Y - Y.mean(axis=0)) / Y.std(axis=0)
     np.testing.assert_allclose(block.targets.T, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_coarse_rows_are_the_same_to_the_last_bit_whatever_the_units_of_the_data() -> None:
+    a, b = np.array([1609.344, 1e-6, 3.3]), np.array([1e3, -7.7, 0.1])
+    moved = Units(
+        Scaling(a * (X.mean(axis=0) + b), a * X.std(axis=0), np.ones(3, bool)), UNITS.outputs
+    )
+    coarse = gathered(list(Rows(X, Y, S, units=UNITS).coarse().blocks(2)))
+    elsewhere = gathered(list(Rows(a * (X + b), Y, S, units=moved).coarse().blocks(2)))
+    np.testing.assert_array_equal(coarse.inputs, elsewhere.inputs)
+    exact = gathered(list(Rows(X, Y, S, units=UNITS).blocks(2)))
+    np.testing.assert_array_equal(coarse.inputs * 2**18 % 1, 0)
+    np.testing.assert_array_equal(coarse.targets, np.rint(exact.targets * 2**18) / 2**18)
+    np.testing.assert_array_equal(coarse.weights, exact.weights)
+
+
+def test_raw_rows_and_rows_in_float32_are_as_coarse_as_they_are() -> None:
+    for rows in (Rows(X, Y), Rows(X, Y, units=UNITS, dtype=np.float32)):
+        assert rows.coarse() is rows

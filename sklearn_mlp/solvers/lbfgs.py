@@ -29,6 +29,7 @@ class LBFGS:
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend until the gradient is flat, or the validation score stalls."""
+        remaining = self.max_iter - monitor.n_iter
 
         def value_and_gradient(w64: FloatArray) -> tuple[float, FloatArray]:
             value, g = objective.value_and_gradient(w64.astype(w.dtype))
@@ -49,7 +50,7 @@ class LBFGS:
             jac=True,
             callback=after_iteration,
             options={
-                "maxiter": self.max_iter,
+                "maxiter": remaining,
                 "maxfun": self.max_fun,
                 "gtol": self.tol,
                 "ftol": eps,

@@ -50,13 +50,13 @@ class VariableProjection:
     ----------
     max_iter : int
         Most steps.
+    exact : float, default=3e-15
+        The error, relative to the targets, at which the function is found.
     """
 
     max_iter: int
+    exact: float = 3e-15
     advice = "Scale the data."
-
-    exact = 3e-15
-    """The error, relative to the targets, at which the function is found."""
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend until the function is found, or the error no longer falls."""
