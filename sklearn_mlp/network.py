@@ -221,13 +221,42 @@ class Network:
         n_outputs, n_rows = workspace.prediction.shape
         self._take_slopes(workspace)
         J = np.empty((n_outputs, self.n_parameters, n_rows), inputs.dtype)
-        for k in range(n_outputs):
-            unit_vector = np.zeros((n_outputs, n_rows), inputs.dtype)
-            unit_vector[k] = 1
+        for k, unit_vector in self._unit_vectors(inputs, workspace):
             for i, a, delta in self._backward(layers, inputs, workspace, unit_vector):
                 block = J[k, self._slices[i]].reshape(*self.shapes[i], n_rows)
                 np.multiply(a[:, np.newaxis], delta, out=block)
         return J
+
+    def input_gradient(
+        self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace
+    ) -> FloatArray:
+        """The derivative of each prediction by each feature, after a forward pass.
+
+        Parameters
+        ----------
+        layers, inputs, workspace
+            As given to :meth:`forward`.
+
+        Returns
+        -------
+        array of shape (n_outputs, n_features, n_rows)
+        """
+        n_outputs, n_rows = workspace.prediction.shape
+        self._take_slopes(workspace)
+        D = np.empty((n_outputs, len(inputs) - 1, n_rows), inputs.dtype)
+        for k, unit_vector in self._unit_vectors(inputs, workspace):
+            *_, (_, _, delta) = self._backward(layers, inputs, workspace, unit_vector)
+            np.matmul(layers[0][1:], delta, out=D[k])
+        return D
+
+    def _unit_vectors(
+        self, inputs: FloatArray, workspace: Workspace
+    ) -> Iterator[tuple[int, FloatArray]]:
+        """Each output, and the seed of the backward recursion for it."""
+        for k in range(len(workspace.prediction)):
+            seed = np.zeros(workspace.prediction.shape, inputs.dtype)
+            seed[k] = 1
+            yield k, seed
 
 
 def _draw(W: FloatArray, mean: float, variance: float, gain: float, rng: RandomState) -> None:

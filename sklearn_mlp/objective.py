@@ -176,6 +176,13 @@ class Objective:
         e = self.network.forward(layers, block.inputs, workspace) - block.targets
         return self.network.jacobian(layers, block.inputs, workspace), e
 
+    def input_gradient(self, w: FloatArray, block: Block) -> FloatArray:
+        """The derivative of each prediction by each input (n_outputs, n_features, n_rows)."""
+        workspace = self._workspace(block.inputs.shape[1])
+        layers = self.network.layers(w)
+        self.network.forward(layers, block.inputs, workspace)
+        return self.network.input_gradient(layers, block.inputs, workspace)
+
     def _residuals(self, w: FloatArray, block: Block) -> FloatArray:
         """√s (ŷ - y) of each output and row, shape (n_outputs, n_rows)."""
         workspace = self._workspace(block.inputs.shape[1])

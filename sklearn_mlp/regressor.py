@@ -202,9 +202,9 @@ default="sigmoid"
     n_effective_parameters_ : float
         How many parameters the data determine.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        How relevant each input is by its prior deviation, summing to one. What does not
-        matter has none; among what matters, inputs along which y bends have more than
-        inputs along which it is nearly a straight line, which take but small coefs.
+        How far each input moves the predictions, summing to one: the root mean square, over
+        the training rows, of their derivative by it, both in units of their deviation. What
+        does not matter, the precisions in `alpha_` take out of the network.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where all feature names of X are strings.
@@ -481,7 +481,7 @@ default="sigmoid"
             self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
         else:
             self.__dict__.pop("_left_off", None)
-        self._set_posterior(posterior, network, units)
+        self._set_posterior(posterior, objective)
         return self
 
     def _penalty(self, solver_name: str) -> float:
@@ -490,21 +490,22 @@ default="sigmoid"
             return float(self.alpha)
         return 0.0 if solver_name == "lm" else 1e-4
 
-    def _set_posterior(self, posterior: Posterior | None, network: Network, units: Units) -> None:
+    def _set_posterior(self, posterior: Posterior | None, objective: Objective) -> None:
         """Set the attributes that only second-order training gives, or remove stale ones."""
         names = ("noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_")
         for name in (*names, "feature_importances_", "_posterior"):
             self.__dict__.pop(name, None)
         if posterior is None:
             return
+        units = objective.rows.units
         noise = units.outputs.scale / np.sqrt(posterior.beta)
         self.noise_std_ = float(noise[0]) if len(noise) == 1 else noise
-        self.alpha_ = precisions_by_layer(network, posterior)
+        self.alpha_ = precisions_by_layer(objective.network, posterior)
         # The density of y in its own units.
         log_units = float(np.log(units.outputs.scale).sum())
         self.log_marginal_likelihood_ = posterior.log_evidence - posterior.n * log_units
         self.n_effective_parameters_ = float(posterior.gamma_of_output.sum())
-        self.feature_importances_ = relevances(network, posterior)
+        self.feature_importances_ = relevances(objective, posterior.w)
         self._posterior = (posterior, units)
 
     def _validate(

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
-from sklearn_mlp.evidence import FLAT, laplace, weight_groups
+from sklearn_mlp.evidence import FLAT, calibrated, laplace, weight_groups
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
@@ -128,6 +128,34 @@ def test_the_posterior_is_that_of_the_dense_gauss_newton_hessian(sizes: tuple[in
         assert gamma == pytest.approx(beta[k] * np.trace(inverse @ H), rel=1e-7)
 
 
+def test_error_bars_are_calibrated_by_leaving_out_each_row() -> None:
+    rng = np.random.default_rng(0)
+    X, s = rng.normal(size=(30, 3)), rng.integers(1, 4, 30).astype(float)
+    sizes = (3, 4, 2)
+    network = Network(sizes, "sigmoid")
+    w = rng.normal(size=network.n_parameters)
+    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)
+    Y = reference.predict(w, X, sizes, "sigmoid") + [1.0, 0.1] * rng.standard_t(3, size=(30, 2))
+    groups = weight_groups(network, per_input=False)
+    alpha, beta = rng.uniform(0.5, 2, groups.max() + 1), np.array([1.5, 20.0])
+    objective = Objective(network, Rows(X, Y, s), 0.0)
+    posterior = laplace(Point(w, objective.gauss_newton(w)), groups, alpha, beta, s.sum())
+
+    A = posterior.cholesky @ posterior.cholesky.T
+    expected = np.zeros(2)
+    for i in range(30):  # one copy of each row is unlearnt by a Newton step
+        for k in range(2):
+            j, e = J[i, k], reference.predict(w, X, sizes, "sigmoid")[i, k] - Y[i, k]
+            without = np.linalg.inv(A - beta[k] * np.outer(j, j))
+            e_without = e + j @ without @ (beta[k] * e * j)
+            expected[k] += s[i] * e_without**2 / (1 / beta[k] + j @ without @ j)
+    expected /= s.sum()
+    assert expected[0] > 1 > expected[1]
+    np.testing.assert_allclose(
+        calibrated(posterior, objective).calibration, [expected[0], 1], rtol=1e-8
+    )
+
+
 def test_groups_are_layers_apart_with_inputs_and_outputs_of_their_own() -> None:
     network = Network([2, 2, 1, 2], "sigmoid")
     coarse = network.layers(weight_groups(network, per_input=False).astype(float))
@@ -184,13 +212,33 @@ def test_intervals_cover_what_they_should_and_widen_outside_the_data() -> None:
     assert np.mean(wider) > 0.9
 
 
-def test_relevance_puts_real_features_before_noise() -> None:
-    X, y = make_friedman1(500, n_features=50, noise=1.0, random_state=0)
-    model = fitted(lm((10,)), X, y)
-    assert model.feature_importances_.sum() == pytest.approx(1)
-    assert set(np.argsort(model.feature_importances_)[-5:]) == set(range(5))
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_relevance_puts_real_features_before_noise(seed: int) -> None:
+    X, y = make_friedman1(500, n_features=50, noise=1.0, random_state=seed)
+    model = fitted(lm(), X, y)
+    relevance = model.feature_importances_
+    assert relevance.sum() == pytest.approx(1)
+    assert relevance[:5].min() > 4 * relevance[5:].max()
     selected = SelectFromModel(model, prefit=True, max_features=5, threshold=-np.inf)
     np.testing.assert_array_equal(np.flatnonzero(selected.get_support()), range(5))
+
+
+def test_relevance_is_how_far_an_input_moves_the_prediction() -> None:
+    rng = np.random.default_rng(0)
+    X, s = rng.normal(size=(100, 3)) * [1, 10, 0.1], rng.uniform(0.5, 2, 100)
+    Y = np.column_stack([np.sin(X[:, 0]), 7 * X[:, 2]]) + 0.1 * rng.normal(size=(100, 2))
+    model = fitted(lm((4,)), X, Y, s)
+    w = np.concatenate([W.ravel() for W in model.weights_])
+    slopes = np.array([
+        reference.complex_step(lambda x: reference.predict(w, x, (3, 4, 2), "sigmoid"), x)
+        for x in X
+    ])  # fmt: skip
+    mean_X, mean_Y = np.average(X, axis=0, weights=s), np.average(Y, axis=0, weights=s)
+    std_X = np.sqrt(np.average((X - mean_X) ** 2, axis=0, weights=s))
+    std_Y = np.sqrt(np.average((Y - mean_Y) ** 2, axis=0, weights=s))
+    slopes *= std_X / std_Y[:, np.newaxis]
+    expected = np.sqrt(np.average((slopes**2).sum(axis=1), axis=0, weights=s))
+    np.testing.assert_allclose(model.feature_importances_, expected / expected.sum(), rtol=1e-8)
 
 
 def test_n_init_keeps_the_start_of_the_highest_evidence() -> None:

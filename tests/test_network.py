@@ -38,6 +38,18 @@ def test_jacobian_agrees_with_complex_steps(problem: Problem) -> None:
 
 @given(problems())
 @settings(deadline=None)
+def test_input_gradient_agrees_with_complex_steps(problem: Problem) -> None:
+    network, layers, inputs, workspace = run(problem)
+    D = network.input_gradient(layers, inputs, workspace)
+    for n, x in enumerate(problem.X):
+        expected = reference.complex_step(
+            lambda x: reference.predict(problem.w, x, problem.layer_sizes, problem.activation), x
+        )
+        np.testing.assert_allclose(D[:, :, n], expected, rtol=1e-10, atol=1e-10)
+
+
+@given(problems())
+@settings(deadline=None)
 def test_gradient_is_the_jacobian_transpose_times_the_error(problem: Problem) -> None:
     network, layers, inputs, workspace = run(problem)
     error = workspace.prediction - problem.y.T
