@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
+from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
@@ -101,3 +103,11 @@ def test_damping_follows_the_gain_ratio() -> None:
         before = 0.1 * start
         damping.reject()
         assert damping.mu == pytest.approx(factor * before)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_bent_valley_is_followed(seed: int) -> None:
+    X, y = make_hyperplane(3000, random_state=seed, return_X_y=True)
+    model = SigmoidMLPRegressor((5,), solver="lm", alpha=0.0, random_state=seed).fit(X, y)
+    # 200 steps without acceleration end at 3e-5.
+    assert np.sqrt(np.mean((model.predict(X) - y) ** 2)) < 5e-6

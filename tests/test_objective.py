@@ -71,3 +71,29 @@ def test_gauss_newton_sums_are_those_of_the_jacobian_row_by_row(problem: Problem
             H[k] += s * np.tril(np.outer(J[k], J[k]))
     for ours, expected in zip(sums, (E, g, H), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-10)
+
+
+@given(problems())
+@settings(deadline=None)
+def test_curvature_along_a_step_is_the_second_derivative_of_the_errors(problem: Problem) -> None:
+    if problem.activation == "relu":
+        problem = problem._replace(activation="tanh")  # with a kink there is no derivative
+    network = Network(problem.layer_sizes, problem.activation)
+    objective = Objective(network, Rows(problem.X, problem.y, problem.s), 0.0)
+    rng = np.random.default_rng(0)
+    v = 0.1 * rng.normal(size=network.n_parameters)
+    beta = rng.uniform(0.5, 2, problem.layer_sizes[-1])
+
+    def predict(w: np.ndarray) -> np.ndarray:
+        return reference.predict(w, problem.X, problem.layer_sizes, problem.activation)
+
+    h = 0.05  # the reference rounds to 1e-13 here
+    second = 2 * (predict(problem.w) - predict(problem.w + 1j * h * v).real) / h**2
+    J = reference.complex_step(predict, problem.w)
+    expected = np.einsum("n,k,nkp,nk->p", problem.s, beta, J, second)
+    np.testing.assert_allclose(
+        objective.curvature_along(problem.w, v, beta),
+        expected,
+        rtol=0.01,
+        atol=1e-3 * np.abs(expected).max() + 1e-9,
+    )

@@ -6,6 +6,11 @@
 with E_k, g_k, H_k the sums over the rows that :meth:`Objective.gauss_newton` makes for
 output k. The damping μ follows the gain ratio, the fall of F over the fall that the quadratic
 model foretold (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
+
+Where the valley bends, the step can bend with it: geodesic acceleration (Transtrum & Sethna,
+2012) answers the second derivative of the error along d as d itself answers the error,
+
+    (H + μ I) a = -Σ_k β_k J_kᵀ e_k″,    e″ = d²e(w + t d)/dt²,    w ← w + d + a/2.
 """
 
 from dataclasses import dataclass
@@ -17,6 +22,12 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import GaussNewton, Objective
+
+BEND = 0.75
+"""The longest acceleration, in lengths of the step, that is believed."""
+
+STEPS_OF_A_CRAWL = 5
+"""The loss crawls when so many steps do not halve it: then steps are accelerated."""
 
 STEPS_AT_REST = 20
 """The loss is at rest when so many steps do not change it beyond rounding."""
@@ -90,8 +101,9 @@ class Damping:
 class LevenbergMarquardt:
     """Damped Gauss-Newton descent over all rows, in float64.
 
-    Where large errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once
-    they do, the full Hessian takes the place of H: damped Newton steps.
+    Where the loss crawls along a bent valley, steps get their geodesic acceleration. Where large
+    errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once they do, the
+    full Hessian takes the place of H: damped Newton steps.
 
     Parameters
     ----------
@@ -128,7 +140,9 @@ class LevenbergMarquardt:
                 break
             slow = len(recent) == STEPS_AT_REST and recent[-1] > 0.9999 * recent[0]
             H = _full_hessian(objective, w) if slow else precisions.hessian(point.sums)
-            point = step(objective, point, precisions, damping, H)
+            last = monitor.loss_curve[-STEPS_OF_A_CRAWL:]
+            crawls = len(last) == STEPS_OF_A_CRAWL and last[-1] > 0.5 * last[0]
+            point = step(objective, point, precisions, damping, H, accelerate=crawls and not slow)
         else:
             monitor.converged = point is None  # at the precision of the arithmetic
         return w
@@ -140,6 +154,8 @@ def step(
     precisions: Precisions,
     damping: Damping,
     H: FloatArray,
+    *,
+    accelerate: bool = False,
 ) -> Point | None:
     """One step that lowers F, or None if even the shortest does not.
 
@@ -154,6 +170,8 @@ def step(
         Carried from step to step.
     H : array of shape (n_parameters, n_parameters)
         The Hessian of the model, its lower triangle.
+    accelerate : bool, default=False
+        Whether to add the geodesic acceleration.
 
     Returns
     -------
@@ -170,14 +188,24 @@ def step(
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=0)
         if not not_definite:
             d = dpotrs(L, -g, lower=1)[0]
-            E = objective.errors(w + d)
-            F_new = precisions.cost(E, w + d)
             foretold = 0.5 * float(d @ (damping.mu * curvature * d - g))
+            if accelerate:
+                d = d + 0.5 * _acceleration(objective, w, d, precisions, L)
+            F_new = precisions.cost(objective.errors(w + d), w + d)
             if F_new < F:
                 damping.accept((F - F_new) / foretold)
                 return Point(w + d, objective.gauss_newton(w + d))
         damping.reject()
     return None
+
+
+def _acceleration(
+    objective: Objective, w: FloatArray, d: FloatArray, precisions: Precisions, L: FloatArray
+) -> FloatArray:
+    """The geodesic acceleration along a step, or none where it is too long to be believed."""
+    a: FloatArray = dpotrs(L, -objective.curvature_along(w, d, precisions.noise), lower=1)[0]
+    believed = np.linalg.norm(a) < BEND * np.linalg.norm(d)
+    return a if believed else np.zeros_like(d)
 
 
 def _full_hessian(objective: Objective, w: FloatArray) -> FloatArray:
