@@ -9,6 +9,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp.monitor import Monitor
+from sklearn_mlp.network import Network
+from sklearn_mlp.objective import Objective
+from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers import LBFGS
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 4))
@@ -148,3 +153,24 @@ def test_partial_fit_walks_the_path_of_scikit_learns() -> None:
     assert_same(theirs, ours)
     assert ours.n_iter_ == 4
     assert ours.t_ == 60
+
+
+def test_lbfgs_counts_the_evaluations_of_all_its_descents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    original = Objective.value_and_gradient
+
+    def counted(self: Objective, w: np.ndarray) -> tuple[float, np.ndarray]:
+        calls.append(w)
+        return original(self, w)
+
+    monkeypatch.setattr(Objective, "value_and_gradient", counted)
+    rng = np.random.default_rng(0)
+    network = Network([3, 5, 1], "sigmoid")
+    objective = Objective(network, Rows(rng.normal(size=(50, 3)), rng.normal(size=(50, 1))), 0.0)
+    solver = LBFGS(max_iter=10**6, max_fun=100, tol=0.0)
+    w = network.initial_weights(np.random.RandomState(0))
+    for _ in range(2):
+        w = solver.minimize(objective, w, Monitor(tol=0, n_iter_no_change=10**9))
+    assert 100 <= solver.n_fun == len(calls) < 145  # no line search is broken off

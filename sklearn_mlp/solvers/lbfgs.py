@@ -1,6 +1,6 @@
 """Limited-memory BFGS (Nocedal & Wright, algorithm 7.5), as SciPy has it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -20,16 +20,21 @@ class LBFGS:
         Most iterations, and evaluations of the loss.
     tol : float
         Converged when no component of the gradient is larger.
+
+    Attributes
+    ----------
+    n_fun : int
+        Evaluations so far, over all calls of :meth:`minimize`.
     """
 
     max_iter: int
     max_fun: int
     tol: float
+    n_fun: int = field(default=0, init=False)
     advice = "Scale the data, or raise alpha."
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend until the gradient is flat, or the validation score stalls."""
-        remaining = self.max_iter - monitor.n_iter
 
         def value_and_gradient(w64: FloatArray) -> tuple[float, FloatArray]:
             value, g = objective.value_and_gradient(w64.astype(w.dtype))
@@ -50,12 +55,13 @@ class LBFGS:
             jac=True,
             callback=after_iteration,
             options={
-                "maxiter": remaining,
-                "maxfun": self.max_fun,
+                "maxiter": self.max_iter - monitor.n_iter,
+                "maxfun": self.max_fun - self.n_fun,
                 "gtol": self.tol,
                 "ftol": eps,
             },
         )
+        self.n_fun += result.nfev
         if not monitor.loss_curve:  # no iteration was needed, or possible
             monitor.record(result.x.astype(w.dtype), float(result.fun))
         monitor.converged |= bool(result.success)
