@@ -251,7 +251,7 @@ def _run_article(figure_path: Path | None) -> None:
 def _has_matplotlib() -> bool:
     """Whether a figure can be drawn."""
     try:
-        from matplotlib import figure  # noqa: F401
+        from matplotlib import figure  # noqa: F401 (only to see whether it is there)
     except ImportError:
         return False
     return True

@@ -858,7 +858,7 @@ def _style(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
 def _require_matplotlib(caller: str) -> None:
     """Raise an error that says what to install if matplotlib is missing."""
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401 (only to see whether it is there)
     except ImportError as error:
         raise ImportError(
             f'{caller} requires matplotlib: pip install "sklearn-mlp[plot]"'

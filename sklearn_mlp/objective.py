@@ -174,7 +174,7 @@ class Objective:
         -------
         array of shape (n_parameters,)
         """
-        t = 0.1  # a trade of the next order against rounding that is little worse off at 1 or 0.01
+        t = 0.1  # short for the next order of the difference, long beside its rounding
 
         def terms(block: Block) -> tuple[FloatArray]:
             curvature = self._residuals(w + t * v, block).copy()

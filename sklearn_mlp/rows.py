@@ -213,6 +213,7 @@ class Rows:
         blocks = self.blocks(floats_per_row, block_floats)
         total = f(next(blocks))
         for block in blocks:
+            # A tuple of the members' types, which mypy cannot tell of a map.
             total = tuple(map(operator.iadd, total, f(block)))  # type: ignore[assignment]
         return total
 

@@ -513,4 +513,5 @@ def test_the_printed_predictions_are_three_percent_off() -> None:
 
 def test_numpy_does_not_copy_matrices_of_different_shapes_as_one_array() -> None:
     with pytest.raises(ValueError, match="inhomogeneous"):
+        # The wrong argument is what is tested.
         np.copy(article.WEIGHTS)  # type: ignore[arg-type]

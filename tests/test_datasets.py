@@ -41,4 +41,5 @@ def test_noise_has_the_standard_deviation_asked_for() -> None:
 )
 def test_bad_arguments_are_named(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        # The wrong arguments are what is tested.
         make_hyperplane(**arguments)  # type: ignore[call-overload]

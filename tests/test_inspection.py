@@ -391,10 +391,12 @@ def test_the_band_has_the_colour_of_the_line_and_styles_can_be_chosen(kind: Any,
 
 def test_the_legend_has_room_of_its_own_above_the_data(ax: Axes) -> None:
     display = from_predictions([0.0, 1, 2], [1.0, 1, 1], y_true=[0.0, 1, 2], ax=ax)
+    # Matplotlib types a figure that may be none.
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     legend = ax.get_legend()
     assert legend is not None
     bottom_of_legend = ax.transData.inverted().transform(legend.get_window_extent())[0, 1]
+    # The deviations may be none, and here are given.
     assert bottom_of_legend > 2 + norm.ppf(0.975) * display.y_std[0]  # type: ignore[index]
 
 
@@ -507,6 +509,7 @@ def test_bad_data_are_named() -> None:
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         from_estimator(model, x, y[:-1])
     with pytest.raises(ValueError, match="kind must be one of auto, band, bars"):
+        # The wrong argument is what is tested.
         from_estimator(model, x, kind="line")  # type: ignore[arg-type]
 
 
@@ -663,6 +666,7 @@ def test_a_loss_of_nought_needs_no_logarithm(ax: Axes) -> None:
 @pytest.mark.parametrize("top", [1.2, 8.0, 50.0, 1e9])
 def test_ticks_are_plain_numbers_and_several(top: float, ax: Axes) -> None:
     LossCurveDisplay(curve=[top, 1.0]).plot(ax)
+    # Matplotlib types a figure that may be none.
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     texts = [label.get_text() for label in ax.get_yticklabels()]
     bottom, top = ax.get_ylim()
@@ -709,6 +713,7 @@ def test_a_loss_that_is_not_the_squared_error_gives_no_rmse(ax: Axes) -> None:
 
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(ValueError, match="metric must be one of rmse, loss, got 'mse'"):
+        # The wrong argument is what is tested.
         loss_curve(fitted(network()), metric="mse")  # type: ignore[arg-type]
 
 
