@@ -21,17 +21,24 @@ class Activation(NamedTuple):
         ``value(z)`` overwrites the array ``z`` with f(z).
     slope : callable
         ``slope(h, out)`` writes f'(z) into ``out``, given h = f(z).
+    value_of_minus : callable, optional
+        ``value_of_minus(z)`` overwrites ``z`` with f(-z), where that is less work.
     """
 
     value: Callable[[FloatArray], None]
     slope: Callable[[FloatArray, FloatArray], None]
+    value_of_minus: Callable[[FloatArray], None] | None = None
 
 
 def _sigmoid(z: FloatArray) -> None:
     """σ(z) = 1 / (1 + exp(-z))."""
     np.negative(z, out=z)
-    with np.errstate(over="ignore"):  # exp(-z) = inf gives σ = 0, as it should
-        np.exp(z, out=z)
+    _sigmoid_of_minus(z)
+
+
+def _sigmoid_of_minus(z: FloatArray) -> None:
+    """σ(-z) = 1 / (1 + exp(z)), where exp(z) = inf gives 0, as it should."""
+    np.exp(z, out=z)
     z += 1
     np.reciprocal(z, out=z)
 
@@ -81,7 +88,7 @@ def _identity_slope(h: FloatArray, out: FloatArray) -> None:
     out[...] = 1
 
 
-_SIGMOID = Activation(_sigmoid, _sigmoid_slope)
+_SIGMOID = Activation(_sigmoid, _sigmoid_slope, _sigmoid_of_minus)
 
 ACTIVATIONS: dict[str, Activation] = {
     "sigmoid": _SIGMOID,

@@ -37,7 +37,7 @@ from .monitor import Monitor
 from .network import Network, Workspace
 from .objective import Objective
 from .rows import GRID, Block, Rows
-from .solvers.levenberg_marquardt import Damping, Point, Precisions, step
+from .solvers.levenberg_marquardt import Damping, Point, Precisions, diagonal, step
 from .solvers.variable_projection import VariableProjection
 
 PRECISION_RANGE = (1e-10, 1e10)
@@ -152,7 +152,7 @@ def laplace(
         gamma_of_output = np.array([len(w) - precisions.prior @ variances])
     else:  # tr(A⁻¹ H_k) from lower triangles: what is off the diagonal counts twice
         twice = np.tril(2 * A_inverse, -1) + np.diag(variances)
-        gamma_of_output = beta * np.einsum("pq,kpq->k", twice, sums.H)
+        gamma_of_output = beta * [np.vdot(twice, H_k) for H_k in sums.H]
     log_evidence = (
         -precisions.cost(sums.E, w)
         - np.log(L.diagonal()).sum()
@@ -167,15 +167,14 @@ def laplace(
 
 def _cholesky(A: FloatArray) -> FloatArray:
     """L of A = L Lᵀ; of A plus the least multiple of I that makes it definite to rounding."""
-    diagonal = np.diag_indices_from(A)
     ridge = 0.0
     while True:
         damped = A.copy(order="F")
-        damped[diagonal] += ridge
+        diagonal(damped)[...] += ridge
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=1)
         if not not_definite:
             return L
-        ridge = max(10 * ridge, 1e-15 * A[diagonal].max())
+        ridge = max(10 * ridge, 1e-15 * diagonal(A).max())
 
 
 def _per_parameter(groups: IntArray, alpha: FloatArray) -> FloatArray:
@@ -526,16 +525,21 @@ def calibrated(posterior: Posterior, objective: Objective) -> Posterior:
 def predictive_std(network: Network, posterior: Posterior, rows: Rows) -> FloatArray:
     """√(c (1/β + j A⁻¹ jᵀ)) for each row and output, of shape (n_rows, n_outputs)."""
     n_outputs = network.layer_sizes[-1]
+    layers = network.layers(posterior.w)
     variance = np.empty((rows.n_rows, n_outputs))
-    done = 0
-    for block in rows.blocks(network.floats_per_row + 2 * n_outputs * network.n_parameters):
+
+    def predict(block: Block) -> None:
+        assert block.start is not None
         n_rows = block.inputs.shape[1]
         workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
-        layers = network.layers(posterior.w)
         network.forward(layers, block.inputs, workspace)
         J = network.jacobian(layers, block.inputs, workspace)
-        variance[done : done + n_rows] = np.transpose([posterior.variance(J_k) for J_k in J])
-        done += n_rows
+        here = slice(block.start, block.start + n_rows)
+        variance[here] = np.transpose([posterior.variance(J_k) for J_k in J])
+
+    with np.errstate(over="ignore"):
+        for _ in rows.map(predict, network.floats_per_row + 2 * n_outputs * network.n_parameters):
+            pass
     return np.sqrt(posterior.calibration * (variance + 1 / posterior.beta))
 
 

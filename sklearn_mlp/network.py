@@ -15,7 +15,8 @@ block of rows are contiguous, and a layer with its bias is a single matrix produ
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.random import RandomState
@@ -30,22 +31,35 @@ class Workspace:
 
     Attributes
     ----------
+    n_rows : int
     outputs : list of arrays of shape (n_units + 1, n_rows)
         What each hidden layer gives to the next: a row of ones, then its units.
     units : list of arrays of shape (n_units, n_rows)
         The same without the ones, as views.
     prediction : array of shape (n_outputs, n_rows)
-    deltas, slopes : lists of arrays of shape (n_units, n_rows)
-        δ and f' of each hidden layer.
+    error : array of shape (n_outputs, n_rows)
+    w : array of shape (n_parameters,) or None
+        Both for the caller, who knows the targets and may note whose pass this is.
     """
 
     def __init__(self, layer_sizes: Sequence[int], n_rows: int, dtype: DTypeLike) -> None:
+        self.n_rows = n_rows
         *hidden, n_outputs = layer_sizes[1:]
         self.outputs = [np.ones((n + 1, n_rows), dtype) for n in hidden]
         self.units = [a[1:] for a in self.outputs]
         self.prediction = np.empty((n_outputs, n_rows), dtype)
-        self.deltas = [np.empty_like(h) for h in self.units]
-        self.slopes = [np.empty_like(h) for h in self.units]
+        self.error = np.empty_like(self.prediction)
+        self.w: FloatArray | None = None
+
+    @cached_property
+    def deltas(self) -> list[FloatArray]:
+        """δ of each hidden layer. Like the slopes not made where there is no backward pass."""
+        return [np.empty_like(h) for h in self.units]
+
+    @cached_property
+    def slopes(self) -> list[FloatArray]:
+        """f' of each hidden layer."""
+        return [np.empty_like(h) for h in self.units]
 
 
 class Network:
@@ -78,11 +92,11 @@ class Network:
         self.layer_sizes = tuple(layer_sizes)
         self.activation = activation
         self.shapes = [(n_in + 1, n_out) for n_in, n_out in pairwise(self.layer_sizes)]
-        ends = np.cumsum([rows * columns for rows, columns in self.shapes]).tolist()
-        self._slices = [slice(a, b) for a, b in pairwise([0, *ends])]
-        self.n_parameters: int = ends[-1]
+        ends = [*accumulate((n_in * n_out for n_in, n_out in self.shapes), initial=0)]
+        self._slices = [slice(a, b) for a, b in pairwise(ends)]
+        self.n_parameters = ends[-1]
         self.floats_per_row = 3 * sum(self.layer_sizes)
-        self._value, self._slope = ACTIVATIONS[activation]
+        self._value, self._slope, self._value_of_minus = ACTIVATIONS[activation]
 
     def layers(self, w: FloatArray) -> list[FloatArray]:
         """The weight matrix of each layer, bias row first, as views of ``w``.
@@ -161,10 +175,18 @@ class Network:
         """
         a = inputs
         for W, a_next, h in zip(layers[:-1], workspace.outputs, workspace.units, strict=True):
-            np.matmul(W.T, a, out=h)
-            self._value(h)
+            self._activate(W, a, h)
             a = a_next
         return np.matmul(layers[-1].T, a, out=workspace.prediction)
+
+    def _activate(self, W: FloatArray, a: FloatArray, h: FloatArray) -> None:
+        """h = f(Wᵀ a). The minus of σ(z) = 1 / (1 + exp(-z)) goes to the smaller of W and z."""
+        if self._value_of_minus is not None and W.size < h.size:
+            np.matmul(-W.T, a, out=h)
+            self._value_of_minus(h)
+        else:
+            np.matmul(W.T, a, out=h)
+            self._value(h)
 
     def _backward(
         self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace, seed: FloatArray
@@ -173,7 +195,9 @@ class Network:
         delta = seed
         for i in range(len(layers) - 1, 0, -1):
             yield i, workspace.outputs[i - 1], delta
-            delta = np.matmul(layers[i][1:], delta, out=workspace.deltas[i - 1])
+            # From one output it is an outer product, at which matmul is slow.
+            product = np.multiply if len(delta) == 1 else np.matmul
+            delta = product(layers[i][1:], delta, out=workspace.deltas[i - 1])
             delta *= workspace.slopes[i - 1]
         yield 0, inputs, delta
 
@@ -205,7 +229,11 @@ class Network:
             np.matmul(a, delta.T, out=out[i])
 
     def jacobian(
-        self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace
+        self,
+        layers: list[FloatArray],
+        inputs: FloatArray,
+        workspace: Workspace,
+        out: FloatArray | None = None,
     ) -> FloatArray:
         """The derivative of each prediction by each parameter, after a forward pass.
 
@@ -213,6 +241,8 @@ class Network:
         ----------
         layers, inputs, workspace
             As given to :meth:`forward`.
+        out : array of shape (n_outputs, n_parameters, n_rows), optional
+            Where to put it.
 
         Returns
         -------
@@ -220,7 +250,7 @@ class Network:
         """
         n_outputs, n_rows = workspace.prediction.shape
         self._take_slopes(workspace)
-        J = np.empty((n_outputs, self.n_parameters, n_rows), inputs.dtype)
+        J = np.empty((n_outputs, self.n_parameters, n_rows), inputs.dtype) if out is None else out
         for k, unit_vector in self._unit_vectors(inputs, workspace):
             for i, a, delta in self._backward(layers, inputs, workspace, unit_vector):
                 block = J[k, self._slices[i]].reshape(*self.shapes[i], n_rows)

@@ -10,9 +10,13 @@ Second-order training asks for more than the value and the gradient: for each ou
     E_k = Σᵢ sᵢ eᵢ²,    g_k = Σᵢ sᵢ J_iᵀ eᵢ,    H_k = Σᵢ sᵢ J_iᵀ J_i
 
 with e = ŷ - y and J the Jacobian of that output. Any weighting of the outputs and any
-quadratic penalty can be made of these.
+quadratic penalty can be made of these. One symmetric product gives all three,
+
+    [J e]ᵀ S [J e] = [[H_k, g_k], [g_kᵀ, E_k]].
 """
 
+import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,10 +24,13 @@ from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
 from .network import Network, Workspace
-from .rows import Block, Rows
+from .rows import KEPT_FLOATS, Block, Rows
 
-JACOBIAN_BLOCK_FLOATS = 1 << 19
-"""Numbers in a block of the Jacobian: 4 MB, enough rows for an efficient product."""
+JACOBIAN_BLOCK_FLOATS = 1 << 20
+"""Numbers in a block of the Jacobian: 8 MB."""
+
+JACOBIAN_BLOCK_ROWS = 256
+"""Rows that it has at least: fewer make the product of P x P numbers wait for memory."""
 
 
 class GaussNewton(NamedTuple):
@@ -35,13 +42,21 @@ class GaussNewton(NamedTuple):
         The weighted sum of squared errors.
     g : array of shape (n_outputs, n_parameters)
         Half its gradient.
-    H : array of shape (n_outputs, n_parameters, n_parameters)
+    H : list of arrays of shape (n_parameters, n_parameters)
         Half its Gauss-Newton Hessian: the lower triangle, with zeros above.
     """
 
     E: FloatArray
     g: FloatArray
-    H: FloatArray
+    H: list[FloatArray]
+
+
+class _Arrays(threading.local):
+    """Arrays to work in for blocks of so many rows. Every thread has its own."""
+
+    def __init__(self) -> None:
+        self.workspaces: dict[tuple[int, int | None], Workspace] = {}
+        self.jacobians: dict[int, FloatArray] = {}
 
 
 class Objective:
@@ -74,7 +89,9 @@ class Objective:
         self.rows = rows
         self.alpha = alpha
         self.penalty = (alpha * network.is_coef()).astype(rows.dtype)
-        self._workspaces: dict[int, Workspace] = {}
+        self._own: dict[tuple[int, int | None], Workspace] = {}
+        self._arrays = _Arrays()
+        self._few = rows.n_rows * network.floats_per_row <= KEPT_FLOATS
 
     def coarse(self) -> "Objective":
         """The same over z-scores on a grid that their rounding does not reach, if there are any.
@@ -85,11 +102,19 @@ class Objective:
         rows = self.rows.coarse() if len(self.network.shapes) > 1 else self.rows
         return self if rows is self.rows else Objective(self.network, rows, self.alpha)
 
-    def _workspace(self, n_rows: int) -> Workspace:
-        if n_rows not in self._workspaces:
-            sizes = self.network.layer_sizes
-            self._workspaces[n_rows] = Workspace(sizes, n_rows, self.rows.dtype)
-        return self._workspaces[n_rows]
+    def _workspace(self, block: Block) -> Workspace:
+        """Arrays for the rows of a block: its own where the data are few, shared by size else."""
+        n_rows = block.inputs.shape[1]
+        own = self._is_own(block)
+        workspaces = self._own if own else self._arrays.workspaces
+        key = (n_rows, block.start if own else None)
+        if key not in workspaces:
+            workspaces[key] = Workspace(self.network.layer_sizes, n_rows, self.rows.dtype)
+        return workspaces[key]
+
+    def _is_own(self, block: Block) -> bool:
+        """Whether a block has a workspace of its own: all have, where the data are few."""
+        return self._few and block.start is not None
 
     def value_and_gradient(self, w: FloatArray) -> tuple[float, FloatArray]:
         """L(w) and ∇L(w) over all rows.
@@ -103,27 +128,43 @@ class Objective:
         value : float
         gradient : array of shape (n_parameters,)
         """
+        layers = self.network.layers(w)
 
         def terms(block: Block) -> tuple[float, FloatArray]:
             g = np.empty(self.network.n_parameters, self.rows.dtype)
-            return self._data_terms(w, block, g), g
+            return self._data_terms(layers, block, self.network.layers(g)), g
 
         error, g = self.rows.sum(terms, self.network.floats_per_row)
         return self._penalised(w, error, g, self.rows.total_weight), g
 
-    def value_and_gradient_on(self, w: FloatArray, batch: Block, out: FloatArray) -> float:
-        """The same over the rows of one minibatch alone; the gradient goes into ``out``."""
-        error = self._data_terms(w, batch, out)
-        return self._penalised(w, error, out, batch.total_weight)
+    def on_minibatches(self, w: FloatArray, g: FloatArray) -> Callable[[Block], float]:
+        """The same over the rows of one minibatch at a time.
+
+        Parameters
+        ----------
+        w, g : array of shape (n_parameters,)
+            Where the weights are, and where the gradient is to go, at every call.
+
+        Returns
+        -------
+        callable
+            From a minibatch to the value of L over its rows alone.
+        """
+        layers, out = self.network.layers(w), self.network.layers(g)  # views, made once
+
+        def value_and_gradient(batch: Block) -> float:
+            return self._penalised(w, self._data_terms(layers, batch, out), g, batch.total_weight)
+
+        return value_and_gradient
 
     def errors(self, w: FloatArray) -> FloatArray:
         """The weighted sum of squared errors of each output, shape (n_outputs,)."""
 
         def terms(block: Block) -> tuple[FloatArray]:
-            e = self._residuals(w, block)
+            e = self._forward(w, block).error
             return (np.einsum("kn,kn->k", e, e),)
 
-        return self.rows.sum(terms, self.network.floats_per_row)[0]
+        return self.rows.sum(terms, *self._jacobian_blocks)[0]
 
     def squared_targets(self) -> FloatArray:
         """The weighted sum of the squares of each target, shape (n_outputs,)."""
@@ -145,21 +186,44 @@ class Objective:
         -------
         GaussNewton
         """
+        layers, n_columns = self.network.layers(w), self.network.n_parameters + 1
 
-        def terms(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
-            e = self._residuals(w, block)
-            workspace = self._workspace(block.inputs.shape[1])
-            J = self.network.jacobian(self.network.layers(w), block.inputs, workspace)
+        def add(block: Block, total: list[FloatArray] | None) -> list[FloatArray]:
+            workspace = self._forward(w, block)
+            J_e = self._jacobian_and_error(block)
+            J = self.network.jacobian(layers, block.inputs, workspace, out=J_e[:, :-1])
             if block.weights is not None:
                 J *= np.sqrt(block.weights)
-            g = np.einsum("kpn,kn->kp", J, e) if len(J) > 1 else (J[0] @ e[0])[np.newaxis]
+            J_e[:, -1] = workspace.error
+            if total is None:
+                total = [np.zeros((n_columns, n_columns), order="F") for _ in J_e]
             # A symmetric rank-n update makes one triangle, at half the cost of the product.
-            H = np.stack([dsyrk(1.0, J_k.T, trans=1, lower=1) for J_k in J])
-            return np.einsum("kn,kn->k", e, e), g, H
+            return [
+                dsyrk(1.0, J_e_k.T, trans=1, lower=1, beta=1.0, c=sums, overwrite_c=1)
+                for J_e_k, sums in zip(J_e, total, strict=True)
+            ]
 
-        n_outputs = self.network.layer_sizes[-1]
-        floats_per_row = self.network.floats_per_row + n_outputs * self.network.n_parameters
-        return GaussNewton(*self.rows.sum(terms, floats_per_row, JACOBIAN_BLOCK_FLOATS))
+        sums = self.rows.fold(add, *self._jacobian_blocks)
+        return GaussNewton(
+            E=np.array([S[-1, -1] for S in sums]),
+            g=np.array([S[-1, :-1] for S in sums]),
+            H=[S[:-1, :-1] for S in sums],
+        )
+
+    @property
+    def _jacobian_blocks(self) -> tuple[int, int]:
+        """The numbers that a row of the Jacobian takes, and a block of it."""
+        network = self.network
+        floats_per_row = network.floats_per_row + network.layer_sizes[-1] * network.n_parameters
+        return floats_per_row, max(JACOBIAN_BLOCK_FLOATS, JACOBIAN_BLOCK_ROWS * floats_per_row)
+
+    def _jacobian_and_error(self, block: Block) -> FloatArray:
+        """Room for [J e] of a block, shape (n_outputs, n_parameters + 1, n_rows)."""
+        n_rows, jacobians = block.inputs.shape[1], self._arrays.jacobians
+        if n_rows not in jacobians:
+            n_outputs, n_parameters = self.network.layer_sizes[-1], self.network.n_parameters
+            jacobians[n_rows] = np.empty((n_outputs, n_parameters + 1, n_rows))
+        return jacobians[n_rows]
 
     def curvature_along(self, w: FloatArray, v: FloatArray, noise: FloatArray) -> FloatArray:
         """Σ_k β_k Σᵢ sᵢ J_iᵀ e″ of each row, where e″ = d²e(w + t v)/dt² by a difference.
@@ -177,14 +241,14 @@ class Objective:
         t = 0.1  # short for the next order of the difference, long beside its rounding
 
         def terms(block: Block) -> tuple[FloatArray]:
-            curvature = self._residuals(w + t * v, block).copy()
-            curvature += self._residuals(w - t * v, block)
-            curvature -= 2 * self._residuals(w, block)  # and leaves the workspace at w
+            curvature = self._forward(w + t * v, block).error.copy()
+            curvature += self._forward(w - t * v, block).error
+            workspace = self._forward(w, block)
+            curvature -= 2 * workspace.error
             curvature *= noise[:, np.newaxis] / t**2
             if block.weights is not None:
                 curvature *= np.sqrt(block.weights)
             g = np.empty(self.network.n_parameters)
-            workspace = self._workspace(block.inputs.shape[1])
             layers, out = self.network.layers(w), self.network.layers(g)
             self.network.gradient(layers, block.inputs, workspace, curvature, out)
             return (g,)
@@ -195,46 +259,48 @@ class Objective:
         """What the output layer reads: a row of ones, then the units before it, one row each."""
         if len(self.network.shapes) == 1:
             return block.inputs
-        workspace = self._workspace(block.inputs.shape[1])
-        self.network.forward(self.network.layers(w), block.inputs, workspace)
-        return workspace.outputs[-1]
+        return self._forward(w, block).outputs[-1]
 
     def jacobian(self, w: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
         """The Jacobian (n_outputs, n_parameters, n_rows) and ŷ - y (n_outputs, n_rows)."""
-        workspace = self._workspace(block.inputs.shape[1])
-        layers = self.network.layers(w)
-        e = self.network.forward(layers, block.inputs, workspace) - block.targets
-        return self.network.jacobian(layers, block.inputs, workspace), e
+        workspace = self._forward(w, block)
+        e = workspace.prediction - block.targets
+        return self.network.jacobian(self.network.layers(w), block.inputs, workspace), e
 
     def input_gradient(self, w: FloatArray, block: Block) -> FloatArray:
         """The derivative of each prediction by each input (n_outputs, n_features, n_rows)."""
-        workspace = self._workspace(block.inputs.shape[1])
-        layers = self.network.layers(w)
-        self.network.forward(layers, block.inputs, workspace)
-        return self.network.input_gradient(layers, block.inputs, workspace)
+        workspace = self._forward(w, block)
+        return self.network.input_gradient(self.network.layers(w), block.inputs, workspace)
 
-    def _residuals(self, w: FloatArray, block: Block) -> FloatArray:
-        """√s (ŷ - y) of each output and row, shape (n_outputs, n_rows)."""
-        workspace = self._workspace(block.inputs.shape[1])
-        e = self.network.forward(self.network.layers(w), block.inputs, workspace)
-        e -= block.targets
+    def _forward(self, w: FloatArray, block: Block) -> Workspace:
+        """The workspace of a block after a forward pass, with √s (ŷ - y) as its error.
+
+        Where the block has a workspace of its own, which may hold that pass already, it is not
+        made again: a step of Levenberg-Marquardt asks for the errors, then for the derivatives.
+        """
+        workspace = self._workspace(block)
+        if workspace.w is not None and np.array_equal(workspace.w, w):
+            return workspace
+        self.network.forward(self.network.layers(w), block.inputs, workspace)
+        e = np.subtract(workspace.prediction, block.targets, out=workspace.error)
         if block.weights is not None:
             e *= np.sqrt(block.weights)
-        return e
+        workspace.w = w.copy() if self._is_own(block) else None
+        return workspace
 
-    def _data_terms(self, w: FloatArray, block: Block, out: FloatArray) -> float:
+    def _data_terms(self, layers: list[FloatArray], block: Block, out: list[FloatArray]) -> float:
         """½ Σ s ‖e‖², and its gradient in ``out``."""
-        layers = self.network.layers(w)
-        workspace = self._workspace(block.inputs.shape[1])
-        e = self.network.forward(layers, block.inputs, workspace)
-        e -= block.targets
+        workspace = self._workspace(block)
+        workspace.w = None
+        self.network.forward(layers, block.inputs, workspace)
+        e = np.subtract(workspace.prediction, block.targets, out=workspace.error)
         if block.weights is None:
             error = np.vdot(e, e)
             weighted = e
         else:
             weighted = e * block.weights
             error = np.vdot(weighted, e)
-        self.network.gradient(layers, block.inputs, workspace, weighted, self.network.layers(out))
+        self.network.gradient(layers, block.inputs, workspace, weighted, out)
         return 0.5 * float(error)
 
     def _penalised(self, w: FloatArray, error: float, g: FloatArray, total: float) -> float:

@@ -1,6 +1,7 @@
 """SigmoidMLPRegressor: scikit-learn's interface to the network and its solvers."""
 
 import copy
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ from .evidence import (
 from .monitor import Monitor
 from .network import Network, Workspace
 from .objective import Objective
-from .rows import Rows
+from .rows import Block, Rows
 from .solvers import (
     LBFGS,
     Adam,
@@ -532,6 +533,27 @@ default="sigmoid"
                 raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
         return X, y.astype(np.float64, copy=False).reshape(X.shape[0], -1), sample_weight
 
+    def _validate_inputs(self, X: MatrixLike) -> MatrixLike:
+        """X in float32 or float64.
+
+        An array that would pass scikit-learn's checks as it is does not take their way round,
+        which for a single row is longer than the prediction.
+        """
+        if (
+            type(X) is np.ndarray
+            and X.dtype in (np.float64, np.float32)
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == getattr(self, "n_features_in_", None)
+            and not hasattr(self, "feature_names_in_")
+        ):
+            with np.errstate(over="ignore", invalid="ignore"):
+                if np.isfinite(X.sum()):
+                    return X
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
+        )
+
     def _hidden_sizes(self) -> list[int]:
         """The number of units in each hidden layer."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
@@ -697,11 +719,11 @@ default="sigmoid"
                 f"return_std needs a model trained by solver='lm', and this one was by "
                 f"{getattr(self, 'solver_', self.solver)!r}, which knows no posterior."
             )
-        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        X = self._validate_inputs(X)
         dtype = np.result_type(X, self.weights_[0])
         network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
         nothing = np.empty((X.shape[0], 0))
-        rows = Rows(X, nothing, units=Units.raw(X.shape[1], 0), dtype=dtype)
+        rows = Rows(X, nothing, dtype=dtype)
         y = _predict(network, self.weights_, rows)
         if not return_std:
             return y.ravel() if y.shape[1] == 1 else y
@@ -763,12 +785,20 @@ def _stages(solver: Solver, objective: Objective) -> list[Objective]:
 def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatArray:
     """The predictions for all rows, of shape (n_rows, n_outputs)."""
     y = np.empty((rows.n_rows, network.layer_sizes[-1]), rows.dtype)
-    done = 0
-    for block in rows.blocks(network.floats_per_row):
+    workspaces = threading.local()
+
+    def predict(block: Block) -> None:
+        assert block.start is not None
         n_rows = block.inputs.shape[1]
-        workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
-        y[done : done + n_rows] = network.forward(weights, block.inputs, workspace).T
-        done += n_rows
+        workspace = getattr(workspaces, "last", None)
+        if workspace is None or workspace.n_rows != n_rows:
+            workspaces.last = workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
+        prediction = network.forward(weights, block.inputs, workspace)
+        y[block.start : block.start + n_rows] = prediction.T
+
+    with np.errstate(over="ignore"):
+        for _ in rows.map(predict, sum(network.layer_sizes)):
+            pass
     return y
 
 

@@ -7,6 +7,7 @@ that the deterministic solvers know.
 
 import operator
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,17 +15,24 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils.parallel import _get_threadpool_controller
 
 from ._typing import FloatArray, IntArray, MatrixLike
 from .standardize import Moments, Scaling, Units
 
 Sums = TypeVar("Sums", bound=tuple[Any, ...])
+Total = TypeVar("Total")
+Result = TypeVar("Result")
 
 BLOCK_FLOATS = 1 << 17
 """Numbers in the working set of a block: 1 MB in float64, about one core's cache."""
 
 KEPT_FLOATS = 1 << 20
 """Data of up to so many numbers is kept as read (8 MB), not standardised at every pass."""
+
+THREADED_FLOATS = 1 << 22
+"""Work on more numbers than this, some ten milliseconds, is worth starting threads for."""
 
 GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
@@ -39,21 +47,24 @@ class Block(NamedTuple):
         A row of ones, then the features.
     targets : array of shape (n_outputs, n_rows)
     weights : array of shape (n_rows,) or None
+    start : int or None
+        The position of its first row in the data, where they are read in order.
     """
 
     inputs: FloatArray
     targets: FloatArray
     weights: FloatArray | None
+    start: int | None = None
 
     @property
     def total_weight(self) -> float:
         """The sum of the rows' weights."""
         return float(self.inputs.shape[1] if self.weights is None else self.weights.sum())
 
-    def part(self, start: int, stop: int) -> "Block":
+    def part(self, start: int, stop: int, position: int | None = None) -> "Block":
         """Rows `start` to `stop`, as views."""
         weights = None if self.weights is None else self.weights[start:stop]
-        return Block(self.inputs[:, start:stop], self.targets[:, start:stop], weights)
+        return Block(self.inputs[:, start:stop], self.targets[:, start:stop], weights, position)
 
 
 class Rows:
@@ -97,7 +108,7 @@ class Rows:
             index = index[sample_weight[index] > 0]
         self.X, self.y, self.sample_weight = X, y, sample_weight
         self.index = index
-        self.units = units or Units.raw(X.shape[1], y.shape[1])
+        self._units = units
         self.dtype = np.dtype(dtype)
         self.on_grid = on_grid
         self.n_rows = X.shape[0] if index is None else len(index)
@@ -108,6 +119,11 @@ class Rows:
             self.total_weight = float(
                 (sample_weight if index is None else sample_weight[index]).sum()
             )
+
+    @cached_property
+    def units(self) -> Units:
+        """What the blocks are measured in."""
+        return self._units or Units.raw(self.X.shape[1], self.y.shape[1])
 
     @cached_property
     def _kept(self) -> Block | None:
@@ -150,10 +166,13 @@ class Rows:
             X = X.toarray()
         inputs = np.empty((X.shape[1] + 1, X.shape[0]), self.dtype)
         inputs[0] = 1
-        _z_scores(X, self.units.inputs, out=inputs[1:])
         y = self.y[rows]
         targets = np.empty((y.shape[1], y.shape[0]), self.dtype)
-        _z_scores(y, self.units.outputs, out=targets)
+        if self._units is None or self._units.are_raw:
+            inputs[1:], targets[...] = X.T, y.T
+        else:
+            _z_scores(X, self.units.inputs, out=inputs[1:])
+            _z_scores(y, self.units.outputs, out=targets)
         if self.on_grid:
             _round(inputs)
             _round(targets)
@@ -184,13 +203,78 @@ class Rows:
         block_floats : int, optional
             How many numbers the work on a block may need, BLOCK_FLOATS by default.
         """
-        size = max(1, (block_floats or BLOCK_FLOATS) // (floats_per_row + self.n_columns))
+        size = self._block_size(floats_per_row, block_floats)
         for start in range(0, self.n_rows, size):
-            stop = min(start + size, self.n_rows)
-            if self._kept is not None:
-                yield self._kept.part(start, stop)
-            else:
-                yield self._read(slice(start, stop))
+            yield self._block(start, size)
+
+    def _block_size(self, floats_per_row: int, block_floats: int | None) -> int:
+        return max(1, (block_floats or BLOCK_FLOATS) // (floats_per_row + self.n_columns))
+
+    def _block(self, start: int, size: int) -> Block:
+        """Rows `start` to `start + size`, or to the last."""
+        stop = min(start + size, self.n_rows)
+        if self._kept is not None:
+            return self._kept.part(start, stop, start)
+        return self._read(slice(start, stop))._replace(start=start)
+
+    def map(
+        self,
+        f: Callable[[Block], Result],
+        floats_per_row: int,
+        block_floats: int | None = None,
+    ) -> Iterator[Result]:
+        """``f(block)`` of all blocks, in order.
+
+        Where there is much to do, blocks are read and worked on by as many threads as OpenMP
+        would take (``OMP_NUM_THREADS``, ``threadpoolctl``); BLAS then keeps to one in each. The
+        results do not depend on how many there are.
+
+        Parameters
+        ----------
+        f : callable
+            Takes a Block. Must be safe to be called from several threads.
+        floats_per_row, block_floats
+            As in :meth:`blocks`.
+        """
+        size = self._block_size(floats_per_row, block_floats)
+        starts = range(0, self.n_rows, size)
+        much = len(starts) > 1 and self.n_rows * (floats_per_row + self.n_columns) > THREADED_FLOATS
+        n_threads = _openmp_effective_n_threads() if much else 1
+        if n_threads == 1:
+            yield from map(f, self.blocks(floats_per_row, block_floats))
+            return
+        errors = np.geterr()  # of which other threads know nothing
+
+        def work(start: int) -> Result:
+            with np.errstate(**errors):
+                return f(self._block(start, size))
+
+        limit = _get_threadpool_controller().limit(limits=1, user_api="blas")
+        with limit, ThreadPoolExecutor(n_threads) as pool:
+            # A few at a time, so that results do not pile up.
+            for i in range(0, len(starts), 8 * n_threads):
+                yield from pool.map(work, starts[i : i + 8 * n_threads])
+
+    def fold(
+        self,
+        f: Callable[[Block, Total | None], Total],
+        floats_per_row: int,
+        block_floats: int | None = None,
+    ) -> Total:
+        """What ``f`` makes of the blocks, one after another: a sum too large for one a block.
+
+        Parameters
+        ----------
+        f : callable
+            Takes a Block and what it returned for the blocks before, None for the first.
+        floats_per_row, block_floats
+            As in :meth:`blocks`.
+        """
+        total = None
+        for block in self.blocks(floats_per_row, block_floats):
+            total = f(block, total)
+        assert total is not None
+        return total
 
     def sum(
         self,
@@ -198,7 +282,7 @@ class Rows:
         floats_per_row: int,
         block_floats: int | None = None,
     ) -> Sums:
-        """The sum of ``f(block)`` over all blocks.
+        """The sum of ``f(block)`` over all blocks, made as by :meth:`map`.
 
         Parameters
         ----------
@@ -210,11 +294,11 @@ class Rows:
         block_floats : int, optional
             How many numbers ``f`` may need for a block, BLOCK_FLOATS by default.
         """
-        blocks = self.blocks(floats_per_row, block_floats)
-        total = f(next(blocks))
-        for block in blocks:
+        parts = self.map(f, floats_per_row, block_floats)
+        total = next(parts)
+        for part in parts:
             # A tuple of the members' types, which mypy cannot tell of a map.
-            total = tuple(map(operator.iadd, total, f(block)))  # type: ignore[assignment]
+            total = tuple(map(operator.iadd, total, part))  # type: ignore[assignment]
         return total
 
     def minibatches(self, batch_size: int, rng: RandomState | None) -> Iterator[Block]:

@@ -242,10 +242,10 @@ def test_bias_row_is_the_intercept_and_the_rows_below_it_are_the_coefficients() 
 
 
 def sigmoid_and_slope(z: FloatArray) -> tuple[FloatArray, FloatArray]:
-    value, slope = ACTIVATIONS["sigmoid"]
     h, out = z.copy(), np.empty_like(z)
-    value(h)
-    slope(h, out)
+    with np.errstate(over="ignore"):
+        ACTIVATIONS["sigmoid"].value(h)
+    ACTIVATIONS["sigmoid"].slope(h, out)
     return h, out
 
 

@@ -38,7 +38,7 @@ def test_a_minibatch_of_all_rows_gives_the_same() -> None:
     w = rng.normal(size=network.n_parameters)
     value, gradient = objective.value_and_gradient(w)
     out = np.empty_like(w)
-    assert objective.value_and_gradient_on(w, rows.whole(), out) == pytest.approx(value, rel=1e-14)
+    assert objective.on_minibatches(w, out)(rows.whole()) == pytest.approx(value, rel=1e-14)
     np.testing.assert_allclose(out, gradient, rtol=1e-13)
 
 
@@ -58,7 +58,7 @@ def test_the_mean_squared_error_is_the_loss_less_its_penalty() -> None:
 def test_gauss_newton_sums_are_those_of_the_jacobian_row_by_row(problem: Problem) -> None:
     network = Network(problem.layer_sizes, problem.activation)
     sums = Objective(network, Rows(problem.X, problem.y, problem.s), 0.0).gauss_newton(problem.w)
-    E, g, H = (np.zeros_like(total) for total in sums)
+    E, g, H = np.zeros_like(sums.E), np.zeros_like(sums.g), np.zeros_like(sums.H)
     for x, target, s in zip(problem.X, problem.y, problem.s, strict=True):
 
         def predict(w: np.ndarray, x: np.ndarray = x) -> np.ndarray:
@@ -69,8 +69,9 @@ def test_gauss_newton_sums_are_those_of_the_jacobian_row_by_row(problem: Problem
             E[k] += s * e[k] ** 2
             g[k] += s * e[k] * J[k]
             H[k] += s * np.tril(np.outer(J[k], J[k]))
-    for ours, expected in zip(sums, (E, g, H), strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(sums.E, E, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(sums.g, g, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(sums.H, H, rtol=1e-10, atol=1e-10)
 
 
 @given(problems())
@@ -97,3 +98,20 @@ def test_curvature_along_a_step_is_the_second_derivative_of_the_errors(problem: 
         rtol=1e-3,
         atol=1e-3 * np.abs(expected).max() + 1e-10,
     )
+
+
+def test_derivatives_at_other_weights_do_not_rest_on_an_earlier_forward_pass() -> None:
+    rng = np.random.default_rng(0)
+    network = Network([3, 4, 2], "sigmoid")
+    rows = Rows(rng.normal(size=(20, 3)), rng.normal(size=(20, 2)), rng.uniform(1, 2, 20))
+    objective = Objective(network, rows, 0.0)
+    w = rng.normal(size=network.n_parameters)
+    objective.errors(w)
+    objective.value_and_gradient(2 * w)  # leaves its own pass in the arrays
+    for weights in (w, 3 * w):
+        afresh = Objective(network, rows, 0.0).gauss_newton(weights)
+        np.testing.assert_array_equal(objective.gauss_newton(weights).g, afresh.g)
+        np.testing.assert_array_equal(objective.gauss_newton(weights).H, afresh.H)
+        np.testing.assert_allclose(objective.errors(weights), afresh.E, rtol=1e-13)
+    w[0] += 1  # in place
+    np.testing.assert_array_equal(objective.errors(w), Objective(network, rows, 0.0).errors(w))

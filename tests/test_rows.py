@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -115,3 +117,44 @@ def test_coarse_rows_are_the_same_to_the_last_bit_whatever_the_units_of_the_data
 def test_raw_rows_and_rows_in_float32_are_as_coarse_as_they_are() -> None:
     for rows in (Rows(X, Y), Rows(X, Y, units=UNITS, dtype=np.float32)):
         assert rows.coarse() is rows
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 20])
+def test_sums_and_maps_do_not_depend_on_the_number_of_threads(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 70)
+    monkeypatch.setattr(rows_module, "KEPT_FLOATS", kept)
+    monkeypatch.setattr(rows_module, "THREADED_FLOATS", 0)
+    used: set[int] = set()
+    barrier = threading.Barrier(2, timeout=10)
+
+    def gram(block: Block) -> tuple[np.ndarray, float]:
+        if n_threads == 2 and threading.get_ident() not in used:
+            used.add(threading.get_ident())
+            barrier.wait()  # each thread waits for the other's first block
+        return block.inputs @ block.inputs.T, np.exp(1000 * block.inputs).sum()
+
+    results = []
+    for n_threads in (1, 2):
+        monkeypatch.setattr(rows_module, "_openmp_effective_n_threads", lambda n=n_threads: n)
+        rows = Rows(X, Y, S, units=UNITS)
+        with np.errstate(over="ignore"):  # in every thread
+            results.append((rows.sum(gram, 2), [b.start for b in rows.map(lambda b: b, 2)]))
+    assert len(used) == 2
+    (one, order_of_one), (two, order_of_two) = results
+    np.testing.assert_array_equal(one[0], two[0])
+    assert order_of_one == order_of_two
+    assert order_of_one == list(range(0, rows.n_rows, 10))
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 70)
+    monkeypatch.setattr(rows_module, "THREADED_FLOATS", 0)
+    monkeypatch.setattr(rows_module, "_openmp_effective_n_threads", lambda: 2)
+
+    def fail(block: Block) -> tuple[float]:
+        raise ValueError(f"at {block.start}")
+
+    with pytest.raises(ValueError, match="at 0"):
+        Rows(X, Y).sum(fail, 2)

@@ -60,8 +60,13 @@ class Precisions(NamedTuple):
         H = np.asfortranarray(self.noise[0] * sums.H[0])
         for beta, H_k in zip(self.noise[1:], sums.H[1:], strict=True):
             H += beta * H_k
-        H[np.diag_indices_from(H)] += self.prior
+        diagonal(H)[...] += self.prior
         return H
+
+
+def diagonal(A: FloatArray) -> FloatArray:
+    """The diagonal of a matrix, as a view."""
+    return np.einsum("ii->i", A)
 
 
 class Point(NamedTuple):
@@ -180,11 +185,10 @@ def step(
     w = point.w
     F = precisions.cost(point.sums.E, w)
     g = precisions.gradient(point.sums, w)
-    diagonal = np.diag_indices_from(H)
-    curvature = np.abs(H[diagonal]).mean()
+    curvature = np.abs(diagonal(H)).mean()
     while not damping.exhausted:
         damped = H.copy(order="F")
-        damped[diagonal] += damping.mu * curvature
+        diagonal(damped)[...] += damping.mu * curvature
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=0)
         if not not_definite:
             d = dpotrs(L, -g, lower=1)[0]

@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, fields
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.random import RandomState
 from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import Objective
+from ..rows import Block, Rows
 
 
 @dataclass
@@ -60,8 +62,9 @@ class MinibatchSolver(ABC):
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend epoch by epoch until the monitor sees no improvement."""
         g = np.empty_like(w)
+        value_and_gradient = objective.on_minibatches(w, g)
         for _ in range(self.max_iter):
-            monitor.record(w, self._epoch(objective, w, g))
+            monitor.record(w, self._epoch(objective.rows, w, g, value_and_gradient))
             if monitor.stalled:
                 if not self.lower_rate():
                     monitor.converged = True
@@ -69,12 +72,17 @@ class MinibatchSolver(ABC):
                 monitor.be_patient()
         return w
 
-    def _epoch(self, objective: Objective, w: FloatArray, g: FloatArray) -> float:
+    def _epoch(
+        self,
+        rows: Rows,
+        w: FloatArray,
+        g: FloatArray,
+        value_and_gradient: Callable[[Block], float],
+    ) -> float:
         """One pass over the data; the mean loss of its minibatches, weighted by size."""
         total = 0.0
-        for batch in objective.rows.minibatches(self.batch_size, self.rng):
-            n_rows = batch.inputs.shape[1]
-            total += n_rows * objective.value_and_gradient_on(w, batch, out=g)
+        for batch in rows.minibatches(self.batch_size, self.rng):
+            total += batch.inputs.shape[1] * value_and_gradient(batch)
             self.step(w, g)
-        self.samples_seen += objective.rows.n_rows
-        return total / objective.rows.n_rows
+        self.samples_seen += rows.n_rows
+        return total / rows.n_rows
