@@ -2,8 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Record(NamedTuple):
+    """What one contender took in one case of a benchmark.
+
+    Attributes
+    ----------
+    seconds : list of float
+        One a turn; empty where the contender does not come to the end.
+    """
+
+    benchmark: str
+    case: str
+    contender: str
+    ours: bool
+    seconds: list[float]
 
 
 def interleaved(
