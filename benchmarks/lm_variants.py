@@ -4,7 +4,8 @@ The article's problem, 3,000 rows without noise, five units, from the small init
 second-order training starts from. How many of the seeds come to an RMSE of 1e-3, 1e-6 and 1e-12
 of the deviation of y, each in so many steps,
 
-    - with the output layer as parameters like the others, or projected out (Golub & Pereyra, 1973);
+    - with the output layer as parameters like the others; or as parameters that are damped a tenth
+      as much, and set to their best after the step; or projected out (Golub & Pereyra, 1973);
     - damped by I, by the largest diagonal of JᵀJ that there ever was (MINPACK), or by the present
       one (Marquardt, 1963);
     - without and with geodesic acceleration (Transtrum & Sethna, 2012): to the step v is added
@@ -13,7 +14,7 @@ of the deviation of y, each in so many steps,
 All else is the same: whole data in memory, steps by singular values of the R of J = QR, the
 damping doubled after a refusal and a fifth after a step.
 
-    python -m benchmarks.lm_variants [--seeds 40] [--steps 200]
+    python -m benchmarks.lm_variants [--seeds 40] [--steps 200] [--output-layer NAME]
 """
 
 import argparse
@@ -30,9 +31,12 @@ from sklearn_mlp.evidence import SMALL_WEIGHTS
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Block, Rows
+from sklearn_mlp.solvers.levenberg_marquardt import OUTPUT_DAMPING
 
 LEVELS = (1e-3, 1e-6, 1e-12)
 """RMSE to be reached, in deviations of y."""
+
+OUTPUT_LAYERS = ("parameters", "re-solved", "projected out")
 
 PROBE = 0.1
 """How far along the step its second derivative is looked for."""
@@ -47,12 +51,12 @@ class Problem:
 
     objective: Objective
     block: Block
-    project: bool
+    output_layer: str
 
     def settle(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weights, with the best output layer if that is projected out; and the errors."""
+        """The weights, with the best output layer unless it is as others; and the errors."""
         Phi = self.objective.last_hidden(w, self.block)
-        if self.project:
+        if self.output_layer != "parameters":
             w = w.copy()
             best = lstsq(Phi.T, self.block.targets.T, cond=1e-15, check_finite=False)[0]
             self.objective.network.layers(w)[-1][...] = best
@@ -61,7 +65,7 @@ class Problem:
     def jacobian(self, w: np.ndarray) -> np.ndarray:
         """J (n_rows, n_free); projected, what of it the output layer cannot answer."""
         J = self.objective.jacobian(w, self.block)[0][0].T
-        if not self.project:
+        if self.output_layer != "projected out":
             return J
         Q = qr(self.objective.last_hidden(w, self.block).T, mode="economic", check_finite=False)[0]
         J = J[:, : J.shape[1] - Q.shape[1]]
@@ -102,7 +106,11 @@ def descend(
         diagonal = np.sqrt((J**2).sum(axis=0))
         largest = np.maximum(largest, diagonal)
         D = {"I": np.full_like(diagonal, diagonal.max()), "largest": largest, "present": diagonal}
-        steps = Steps(J, np.maximum(D[damp_by], 1e-12 * diagonal.max()))
+        scales = np.maximum(D[damp_by], 1e-12 * diagonal.max())
+        if problem.output_layer == "re-solved":
+            n_hidden = problem.objective.network.n_hidden_parameters
+            scales[n_hidden:] = np.sqrt(OUTPUT_DAMPING) * scales[n_hidden:]
+        steps = Steps(J, scales)
         while damping <= 1e12:
             d = steps(r, damping)
             believed = True
@@ -124,14 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--steps", type=int, default=200, help="of a descent")
+    parser.add_argument("--output-layer", choices=OUTPUT_LAYERS, help="all, by default")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     levels = "".join(f"{level:>8.0e}" for level in LEVELS)
     print(f"Of {arguments.seeds} seeds, in {arguments.steps} steps each, come to an RMSE of")
     print(f"{'output layer':<14} {'damped by':<10} {'geodesic':<9}{levels}   mean seconds")
     with threadpool_limits(arguments.threads), np.errstate(all="ignore"):
-        for project, damp_by, geodesic in itertools.product(
-            (False, True), ("I", "largest", "present"), (False, True)
+        treatments = [arguments.output_layer] if arguments.output_layer else OUTPUT_LAYERS
+        for output_layer, damp_by, geodesic in itertools.product(
+            treatments, ("I", "largest", "present"), (False, True)
         ):
             reached = np.zeros(len(LEVELS), int)
             seconds = 0.0
@@ -142,14 +152,16 @@ def main() -> None:
                 rows = Rows(Z, ((y - y.mean()) / y.std())[:, np.newaxis])
                 network = Network([4, 5, 1], "sigmoid")
                 w = network.initial_weights(np.random.RandomState(seed), SMALL_WEIGHTS)
-                problem = Problem(Objective(network, rows, 0.0), rows.whole(), project)
+                problem = Problem(Objective(network, rows, 0.0), rows.whole(), output_layer)
                 taken, error = descend(problem, w, damp_by, geodesic, arguments.steps)
                 reached += [error <= level for level in LEVELS]
                 seconds += taken / arguments.seeds
-            label = "projected out" if project else "parameters"
             accelerated = "yes" if geodesic else "no"
             counts = "".join(f"{n:>8}" for n in reached)
-            print(f"{label:<14} {damp_by:<10} {accelerated:<9}{counts}   {seconds:.2f}", flush=True)
+            print(
+                f"{output_layer:<14} {damp_by:<10} {accelerated:<9}{counts}   {seconds:.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 python -m benchmarks predictions
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -49,7 +50,7 @@ def run(turns: int, threads: int, *, quick: bool) -> list[Record]:
                 floor.forward()
 
         shape = "-".join(map(str, (n_inputs, *hidden, 1)))
-        bulk = {
+        bulk: dict[str, Callable[[], object]] = {
             "ours": partial(ours.predict, X),
             "MLPRegressor": partial(theirs.predict, X),
             "floor": run_floor,
@@ -59,7 +60,7 @@ def run(turns: int, threads: int, *, quick: bool) -> list[Record]:
                    list(seconds / n_rows))
             for name, seconds in interleaved(bulk, turns).items()
         ]  # fmt: skip
-        single = {
+        single: dict[str, Callable[[], object]] = {
             "ours": partial(repeated, ours, X[:1]),
             "MLPRegressor": partial(repeated, theirs, X[:1]),
         }
@@ -70,7 +71,9 @@ def run(turns: int, threads: int, *, quick: bool) -> list[Record]:
         if len(hidden) == 1:  # a posterior of 66,000 parameters would not fit
             bayesian = SigmoidMLPRegressor(hidden, solver="lm", max_iter=5).fit(start, y)
             some = X[: n_rows // 20]
-            with_std = {"ours": partial(bayesian.predict, some, return_std=True)}
+            with_std: dict[str, Callable[[], object]] = {
+                "ours": partial(bayesian.predict, some, return_std=True)
+            }
             records += [
                 Record("predict with std, a row of many", f"{shape}, {len(some):,} rows", name,
                        True, list(seconds / len(some)))

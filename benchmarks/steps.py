@@ -18,9 +18,11 @@ from benchmarks.peers import adam_steps
 from benchmarks.timing import Record, interleaved
 from sklearn_mlp import SigmoidMLPRegressor
 
-ARTICLE = (4, (5,), 32)
-TYPICAL = (20, (50,), 200)
-LARGE = (100, (256, 256), 256)
+Shape = tuple[int, tuple[int, ...], int]
+
+ARTICLE: Shape = (4, (5,), 32)
+TYPICAL: Shape = (20, (50,), 200)
+LARGE: Shape = (100, (256, 256), 256)
 """Inputs, hidden layers, batch size."""
 
 RUN = 0.1

@@ -119,8 +119,8 @@ class Posterior:
 
     def variance(self, J: FloatArray) -> FloatArray:
         """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
-        v = dtrsm(1.0, self.cholesky, J, lower=1)
-        return np.einsum("pn,pn->n", v, v)
+        v = dtrsm(1.0, self.cholesky, J.T, side=1, lower=1, trans_a=1)  # J.T needs no copy in order
+        return np.einsum("np,np->n", v, v)
 
 
 def laplace(

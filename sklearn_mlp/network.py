@@ -15,7 +15,7 @@ block of rows are contiguous, and a layer with its bias is a single matrix produ
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -94,7 +94,7 @@ class Network:
         self.shapes = [(n_in + 1, n_out) for n_in, n_out in pairwise(self.layer_sizes)]
         ends = [*accumulate((n_in * n_out for n_in, n_out in self.shapes), initial=0)]
         self._slices = [slice(a, b) for a, b in pairwise(ends)]
-        self.n_parameters = ends[-1]
+        self.n_parameters, self.n_hidden_parameters = ends[-1], ends[-2]
         self.floats_per_row = 3 * sum(self.layer_sizes)
         self._value, self._slope, self._value_of_minus = ACTIVATIONS[activation]
 
@@ -149,8 +149,7 @@ class Network:
 
     def _moments_of_units(self, std: float) -> tuple[float, float]:
         """Mean and variance of f(z) for z ~ N(0, std²), by Gauss-Hermite quadrature."""
-        nodes, weights = np.polynomial.hermite_e.hermegauss(64)
-        weights /= weights.sum()
+        nodes, weights = _gauss_hermite()
         h = std * nodes
         self._value(h)
         mean = float(weights @ h)
@@ -177,7 +176,11 @@ class Network:
         for W, a_next, h in zip(layers[:-1], workspace.outputs, workspace.units, strict=True):
             self._activate(W, a, h)
             a = a_next
-        return np.matmul(layers[-1].T, a, out=workspace.prediction)
+        return self.read_out(layers[-1], a, workspace)
+
+    def read_out(self, W: FloatArray, a: FloatArray, workspace: Workspace) -> FloatArray:
+        """The output layer alone: ŷ = Wᵀ a."""
+        return np.matmul(W.T, a, out=workspace.prediction)
 
     def _activate(self, W: FloatArray, a: FloatArray, h: FloatArray) -> None:
         """h = f(Wᵀ a). The minus of σ(z) = 1 / (1 + exp(-z)) goes to the smaller of W and z."""
@@ -287,6 +290,13 @@ class Network:
             seed = np.zeros(workspace.prediction.shape, inputs.dtype)
             seed[k] = 1
             yield k, seed
+
+
+@cache
+def _gauss_hermite() -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights for the mean of a function of a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+    return nodes, weights / weights.sum()
 
 
 def _draw(W: FloatArray, mean: float, variance: float, gain: float, rng: RandomState) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
@@ -210,6 +211,37 @@ class Objective:
             H=[S[:-1, :-1] for S in sums],
         )
 
+    def with_best_output(self, w: FloatArray, noise: FloatArray, prior: FloatArray) -> FloatArray:
+        """``w`` with the output layer that is best for its hidden layers: linear least squares.
+
+            min over C    ½ Σ_k β_k ‖Φ C_k - Y_k‖² + ½ Σ α C²
+
+        with Φ what the output layer reads. By the normal equations, less the directions that
+        their rounding hides.
+
+        Parameters
+        ----------
+        w : array of shape (n_parameters,)
+        noise : array of shape (n_outputs,)
+            β.
+        prior : array of shape (n_parameters,)
+            α, of which the output layer's count.
+        """
+
+        def terms(block: Block) -> tuple[FloatArray, FloatArray]:
+            Phi = self.last_hidden(w, block)
+            weighted = Phi if block.weights is None else Phi * block.weights
+            return weighted @ Phi.T, weighted @ block.targets.T
+
+        gram, products = self.rows.sum(terms, *self._jacobian_blocks)
+        best = w.copy()
+        C, alpha = self.network.layers(best)[-1], self.network.layers(prior)[-1]
+        for k, beta in enumerate(noise):
+            values, vectors = eigh(beta * gram + np.diag(alpha[:, k]))
+            values[values < 1e-14 * values[-1]] = np.inf
+            C[:, k] = vectors @ ((vectors.T @ (beta * products[:, k])) / values)
+        return best
+
     @property
     def _jacobian_blocks(self) -> tuple[int, int]:
         """The numbers that a row of the Jacobian takes, and a block of it."""
@@ -257,9 +289,10 @@ class Objective:
 
     def last_hidden(self, w: FloatArray, block: Block) -> FloatArray:
         """What the output layer reads: a row of ones, then the units before it, one row each."""
-        if len(self.network.shapes) == 1:
-            return block.inputs
-        return self._forward(w, block).outputs[-1]
+        return self._last_hidden(block, self._forward(w, block))
+
+    def _last_hidden(self, block: Block, workspace: Workspace) -> FloatArray:
+        return workspace.outputs[-1] if len(self.network.shapes) > 1 else block.inputs
 
     def jacobian(self, w: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
         """The Jacobian (n_outputs, n_parameters, n_rows) and ŷ - y (n_outputs, n_rows)."""
@@ -278,10 +311,14 @@ class Objective:
         Where the block has a workspace of its own, which may hold that pass already, it is not
         made again: a step of Levenberg-Marquardt asks for the errors, then for the derivatives.
         """
-        workspace = self._workspace(block)
+        workspace, layers = self._workspace(block), self.network.layers(w)
+        n_hidden = self.network.n_hidden_parameters
         if workspace.w is not None and np.array_equal(workspace.w, w):
             return workspace
-        self.network.forward(self.network.layers(w), block.inputs, workspace)
+        if workspace.w is not None and np.array_equal(workspace.w[:n_hidden], w[:n_hidden]):
+            self.network.read_out(layers[-1], self._last_hidden(block, workspace), workspace)
+        else:
+            self.network.forward(layers, block.inputs, workspace)
         e = np.subtract(workspace.prediction, block.targets, out=workspace.error)
         if block.weights is not None:
             e *= np.sqrt(block.weights)

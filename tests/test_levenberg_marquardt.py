@@ -108,17 +108,29 @@ def test_damping_follows_the_gain_ratio() -> None:
         assert damping.mu == pytest.approx(factor * before)
 
 
+def error_of_fit(hidden: tuple[int, ...], seed: int, max_iter: int) -> float:
+    X, y = make_hyperplane(3000, random_state=seed, return_X_y=True)
+    model = SigmoidMLPRegressor(
+        hidden, solver="lm", alpha=0.0, tol=0.0, max_iter=max_iter, random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return float(np.sqrt(np.mean((model.fit(X, y).predict(X) - y) ** 2)))
+
+
 @pytest.mark.parametrize("seed", [0, 3])
 def test_acceleration_follows_a_bent_valley(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y = make_hyperplane(3000, random_state=seed, return_X_y=True)
-
-    def error() -> float:
-        model = SigmoidMLPRegressor((5,), solver="lm", alpha=0.0, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return float(np.sqrt(np.mean((model.fit(X, y).predict(X) - y) ** 2)))
-
-    accelerated = error()
-    assert accelerated < 5e-6
+    accelerated = error_of_fit((5, 4), seed, max_iter=200)
+    assert accelerated < 1e-6
     monkeypatch.setattr(levenberg_marquardt, "_acceleration", lambda *_: 0.0)
-    assert error() > 3 * accelerated
+    assert error_of_fit((5, 4), seed, max_iter=200) > 3 * accelerated
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_the_best_output_layer_straightens_the_valley(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = error_of_fit((5,), seed, max_iter=100)
+    assert straight < 1e-6
+    monkeypatch.setattr(Objective, "with_best_output", lambda self, w, *precisions: w)
+    assert error_of_fit((5,), seed, max_iter=100) > 3 * straight

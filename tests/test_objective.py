@@ -115,3 +115,26 @@ def test_derivatives_at_other_weights_do_not_rest_on_an_earlier_forward_pass() -
         np.testing.assert_allclose(objective.errors(weights), afresh.E, rtol=1e-13)
     w[0] += 1  # in place
     np.testing.assert_array_equal(objective.errors(w), Objective(network, rows, 0.0).errors(w))
+
+
+@given(problems())
+@settings(deadline=None)
+def test_the_best_output_layer_is_that_of_penalised_least_squares(problem: Problem) -> None:
+    network = Network(problem.layer_sizes, problem.activation)
+    objective = Objective(network, Rows(problem.X, problem.y, problem.s), 0.0)
+    rng = np.random.default_rng(0)
+    beta = rng.uniform(0.5, 2, problem.layer_sizes[-1])
+    alpha = rng.uniform(0.1, 2, network.n_parameters)
+    w = objective.with_best_output(problem.w, beta, alpha)
+
+    np.testing.assert_array_equal(
+        w[: network.n_hidden_parameters], problem.w[: network.n_hidden_parameters]
+    )
+    J = reference.complex_step(
+        lambda w: reference.predict(w, problem.X, problem.layer_sizes, problem.activation), w
+    )
+    e = reference.predict(w, problem.X, problem.layer_sizes, problem.activation) - problem.y
+    gradient = np.einsum("n,k,nk,nkp->p", problem.s, beta, e, J) + alpha * w
+    size = np.einsum("n,k,nk,nkp->p", problem.s, beta, np.abs(problem.y) + 1, np.abs(J))
+    rest = slice(network.n_hidden_parameters, None)
+    np.testing.assert_allclose(gradient[rest] / (size[rest] + 1), 0, atol=1e-10)

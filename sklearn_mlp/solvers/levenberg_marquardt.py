@@ -7,6 +7,10 @@ with E_k, g_k, H_k the sums over the rows that :meth:`Objective.gauss_newton` ma
 output k. The damping μ follows the gain ratio, the fall of F over the fall that the quadratic
 model foretold (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
 
+The output layer, in which ŷ is linear, is damped a tenth as much as the others, and after the
+step set to its best for the new hidden layers, by linear least squares: variable projection
+(Golub & Pereyra, 1973) with an approximate Jacobian.
+
 Where the valley bends, the step can bend with it: geodesic acceleration (Transtrum & Sethna,
 2012) answers the second derivative of the error along d as d itself answers the error,
 
@@ -22,6 +26,9 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import GaussNewton, Objective
+
+OUTPUT_DAMPING = 0.1
+"""How much less the output layer is damped where its best is found in any case."""
 
 BEND = 0.75
 """The longest acceleration, in lengths of the step, that is believed."""
@@ -106,9 +113,10 @@ class Damping:
 class LevenbergMarquardt:
     """Damped Gauss-Newton descent over all rows, in float64.
 
-    Where the loss crawls along a bent valley, steps get their geodesic acceleration. Where large
-    errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once they do, the
-    full Hessian takes the place of H: damped Newton steps.
+    Where the loss of two hidden layers or more crawls along a bent valley, steps get their
+    geodesic acceleration; with one, the best output layer has straightened it. Where large
+    errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once they do, the full
+    Hessian takes the place of H: damped Newton steps.
 
     Parameters
     ----------
@@ -127,6 +135,8 @@ class LevenbergMarquardt:
         n_outputs = objective.network.layer_sizes[-1]
         precisions = Precisions(np.ones(n_outputs), objective.penalty.astype(np.float64))
         total = objective.rows.total_weight
+        deep = len(objective.network.shapes) > 2
+        w = objective.with_best_output(w, *precisions)
         point: Point | None = Point(w, objective.gauss_newton(w))
         damping = Damping()
         while point is not None and monitor.n_iter < self.max_iter:
@@ -147,7 +157,10 @@ class LevenbergMarquardt:
             H = _full_hessian(objective, w) if slow else precisions.hessian(point.sums)
             last = monitor.loss_curve[-STEPS_OF_A_CRAWL:]
             crawls = len(last) == STEPS_OF_A_CRAWL and last[-1] > 0.5 * last[0]
-            point = step(objective, point, precisions, damping, H, accelerate=crawls and not slow)
+            point = step(
+                objective, point, precisions, damping, H,
+                accelerate=deep and crawls and not slow, project=not slow,
+            )  # fmt: skip
         else:
             monitor.converged = point is None  # at the precision of the arithmetic
         return w
@@ -161,6 +174,7 @@ def step(
     H: FloatArray,
     *,
     accelerate: bool = False,
+    project: bool = False,
 ) -> Point | None:
     """One step that lowers F, or None if even the shortest does not.
 
@@ -177,6 +191,8 @@ def step(
         The Hessian of the model, its lower triangle.
     accelerate : bool, default=False
         Whether to add the geodesic acceleration.
+    project : bool, default=False
+        Whether to damp the output layer less, and to go on to its best for the new hidden layers.
 
     Returns
     -------
@@ -185,20 +201,26 @@ def step(
     w = point.w
     F = precisions.cost(point.sums.E, w)
     g = precisions.gradient(point.sums, w)
-    curvature = np.abs(diagonal(H)).mean()
+    D = np.full_like(w, np.abs(diagonal(H)).mean())
+    if project:
+        D[objective.network.n_hidden_parameters :] *= OUTPUT_DAMPING
     while not damping.exhausted:
         damped = H.copy(order="F")
-        diagonal(damped)[...] += damping.mu * curvature
+        diagonal(damped)[...] += damping.mu * D
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=0)
         if not not_definite:
             d = dpotrs(L, -g, lower=1)[0]
-            foretold = 0.5 * float(d @ (damping.mu * curvature * d - g))
+            foretold = 0.5 * float(d @ (damping.mu * D * d - g))
             if accelerate:
                 d = d + 0.5 * _acceleration(objective, w, d, precisions, L)
-            F_new = precisions.cost(objective.errors(w + d), w + d)
-            if F_new < F:
-                damping.accept((F - F_new) / foretold)
-                return Point(w + d, objective.gauss_newton(w + d))
+            trials = [w + d]
+            if project:
+                trials.insert(0, objective.with_best_output(w + d, *precisions))
+            for w_new in trials:
+                F_new = precisions.cost(objective.errors(w_new), w_new)
+                if F_new < F:
+                    damping.accept((F - F_new) / foretold)
+                    return Point(w_new, objective.gauss_newton(w_new))
         damping.reject()
     return None
 
