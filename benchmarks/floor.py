@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg.lapack import dpotrf
 
 
@@ -23,11 +24,11 @@ class Floor:
     dtype : dtype
     """
 
-    def __init__(self, sizes: Sequence[int], n_rows: int, dtype: object) -> None:
+    def __init__(self, sizes: Sequence[int], n_rows: int, dtype: DTypeLike) -> None:
         rng = np.random.default_rng(0)
 
         def normal(*shape: int) -> np.ndarray:
-            return rng.standard_normal(shape).astype(dtype)  # type: ignore[arg-type]
+            return rng.standard_normal(shape).astype(dtype)
 
         pairs = list(pairwise(sizes))
         self.W = [normal(n_in + 1, n_out) for n_in, n_out in pairs]
@@ -35,7 +36,7 @@ class Floor:
         self.z = [normal(n_out, n_rows) for _, n_out in pairs]
         self.out = [np.empty_like(z) for z in self.z]
         self.gradient = [np.empty_like(W) for W in self.W]
-        self.delta = [np.empty((n_in, n_rows), dtype) for n_in, _ in pairs]  # type: ignore[call-overload]
+        self.delta = [np.empty((n_in, n_rows), dtype) for n_in, _ in pairs]
 
     def forward(self) -> None:
         """A forward pass."""

@@ -11,7 +11,8 @@ contender is out once a fit takes more than ``--limit`` seconds. Then the fits t
 timed, the contenders by turns, each turn from another seed's start. A fit ends with the
 predictions for its rows. Adam runs at the rates 1e-3 and 1e-2, and the faster counts.
 
-    python -m benchmarks.time_to_target [--turns 3] [--threads 1] [--limit 5] [--quick]
+    python -m benchmarks time_to_target
+    python -m benchmarks.time_to_target [--turns 3] [--threads 1] [--limit 1.5] [--quick]
 """
 
 import argparse
@@ -201,7 +202,7 @@ def run(turns: int, threads: int, *, quick: bool, limit: float | None = None) ->
     They are infinite in turns whose seed does not come to the target, and empty where none does.
     """
     set_threads(threads)
-    limit = limit or (0.2 if quick else 5.0)
+    limit = limit or (0.2 if quick else 1.5)
     seeds = range(1 if quick else min(SEEDS, turns))
     records = []
     with threadpool_limits(threads):
@@ -236,9 +237,9 @@ def main() -> None:
         of_case = list(group)
         for record in of_case:
             print(f"    {record.contender:<26}", end="")
-            print(f"{np.median(record.seconds):9.4f}" if record.seconds else f"{'-':>9}")
+            print(f"{np.median(record.values):9.4f}" if record.values else f"{'-':>9}")
         for side in (True, False):
-            reached = [r.seconds for r in of_case if r.ours == side and r.seconds]
+            reached = [r.values for r in of_case if r.ours == side and r.values]
             if reached:
                 best[side] = np.min(reached, axis=0)
         if len(best) == 2:

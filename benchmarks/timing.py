@@ -12,15 +12,18 @@ class Record(NamedTuple):
 
     Attributes
     ----------
-    seconds : list of float
+    values : list of float
         One a turn; empty where the contender does not come to the end.
+    unit : str
+        Of the values: seconds, or MB.
     """
 
     benchmark: str
     case: str
     contender: str
     ours: bool
-    seconds: list[float]
+    values: list[float]
+    unit: str = "s"
 
 
 def interleaved(

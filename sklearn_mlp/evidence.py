@@ -25,6 +25,7 @@ one for each input (automatic relevance determination: MacKay, 1994; Neal, 1996)
 the last layer one for each output. Biases of the output have a flat prior.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -285,27 +286,36 @@ class EvidenceMaximization:
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Train from each of the starting precisions and keep what the evidence favours."""
-        found: list[tuple[Posterior, Monitor]] = []
+        best: tuple[Posterior, Monitor] | None = None
         ascent: _Ascent | None = None
         coarse, n = objective.coarse(), objective.rows.total_weight
+
+        def better(*found: tuple[Posterior, Monitor]) -> tuple[Posterior, Monitor]:
+            each = found if best is None else (best, *found)
+            return max(each, key=lambda candidate: candidate[0].log_evidence)
+
         try:
             for alpha, beta in STARTS:
+                ascent = None  # its matrices are not needed any more
                 ascent = _Ascent(coarse, w, alpha, beta, monitor.fork())
-                first = not found and not monitor.early_stopping
+                first = best is None and not monitor.early_stopping
                 ascent.run(self.max_iter, pause_when_nearly_exact=first)
                 if ascent.paused:
-                    found += self._search_exact(objective, ascent)
-                    if found and found[-1][1].loss_curve[-1] < EXACT_LOSS:
+                    for candidate in self._search_exact(objective, ascent):
+                        best = better(candidate)
+                        exact = candidate[1].loss_curve[-1] < EXACT_LOSS
+                    if best is not None and exact:
                         break
                     ascent.run(self.max_iter)
-                found.append((ascent.posterior, ascent.monitor))
+                best = better((ascent.posterior, ascent.monitor))
+            ascent = None
         except KeyboardInterrupt:
             if ascent is not None:
-                found.append((ascent.posterior, ascent.monitor))
+                best = better((ascent.posterior, ascent.monitor))
             raise
         finally:
-            if found:
-                self.posterior, kept = max(found, key=lambda each: each[0].log_evidence)
+            if best is not None:
+                self.posterior, kept = best
                 monitor.adopt(kept)
         if monitor.early_stopping and monitor.best_weights is not None:
             self.posterior = _posterior_at(monitor.best_weights, objective, self.posterior)
@@ -320,7 +330,7 @@ class EvidenceMaximization:
 
     def _search_exact(
         self, objective: Objective, ascent: "_Ascent"
-    ) -> list[tuple[Posterior, Monitor]]:
+    ) -> Iterator[tuple[Posterior, Monitor]]:
         """See whether the network can represent the data exactly.
 
         From where the ascent came to, and from fresh starts of small weights: in one of
@@ -331,18 +341,16 @@ class EvidenceMaximization:
         steps = int(EXACT_COST / (objective.rows.n_rows * (n_hidden + 10) ** 2))
         max_iter = min(100, steps)
         coarse, solver = VariableProjection(max_iter, 4 * GRID), VariableProjection(max_iter)
-        found = []
         while steps >= MIN_EXACT_STEPS:
             attempt = ascent.monitor.fork()
             w = coarse.minimize(ascent.objective, w, attempt)
             if attempt.loss_curve[-1] < COARSE_LOSS:
                 w = solver.minimize(objective, w, attempt)
-            found.append((_posterior_at(w, objective, ascent.posterior), attempt))
+            yield _posterior_at(w, objective, ascent.posterior), attempt
             if attempt.loss_curve[-1] < EXACT_LOSS:
                 break
             steps -= attempt.n_iter
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
-        return found
 
 
 class _Ascent:

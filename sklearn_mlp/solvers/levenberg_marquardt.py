@@ -213,6 +213,7 @@ def step(
             foretold = 0.5 * float(d @ (damping.mu * D * d - g))
             if accelerate:
                 d = d + 0.5 * _acceleration(objective, w, d, precisions, L)
+            del damped, L  # matrices that the derivatives need the room of
             trials = [w + d]
             if project:
                 trials.insert(0, objective.with_best_output(w + d, *precisions))
