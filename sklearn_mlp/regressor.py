@@ -732,6 +732,54 @@ default="sigmoid"
         std = (units.outputs.scale * predictive_std(network, posterior, rows)).astype(dtype)
         return (y.ravel(), std.ravel()) if y.shape[1] == 1 else (y, std)
 
+    def input_gradient(self, X: MatrixLike) -> FloatArray:
+        """The derivative of each prediction by each input, from the backward pass.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, n_outputs, n_features)
+            In units of y per unit of each column of X.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X has other columns than the X of :meth:`fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_mlp import SigmoidMLPRegressor
+        >>> X = np.random.default_rng(0).normal(size=(50, 2))
+        >>> model = SigmoidMLPRegressor((), random_state=0).fit(X, 3 * X[:, 0] - X[:, 1])
+        >>> model.input_gradient(X[:1]).round(3)
+        array([[ 3., -1.]])
+        """
+        check_is_fitted(self)
+        X = self._validate_inputs(X)
+        n_outputs = self.weights_[-1].shape[1]
+        network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
+        rows = Rows(X, np.empty((X.shape[0], 0)), dtype=np.result_type(X, self.weights_[0]))
+        gradient = np.empty((X.shape[0], n_outputs, X.shape[1]), rows.dtype)
+
+        def differentiate(block: Block) -> None:
+            assert block.start is not None
+            n_rows = block.inputs.shape[1]
+            workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
+            network.forward(self.weights_, block.inputs, workspace)
+            D = network.input_gradient(self.weights_, block.inputs, workspace)
+            gradient[block.start : block.start + n_rows] = D.transpose(2, 0, 1)
+
+        with np.errstate(over="ignore"):
+            for _ in rows.map(differentiate, network.floats_per_row + X.shape[1] * n_outputs):
+                pass
+        return gradient[:, 0] if n_outputs == 1 else gradient
+
     @property
     def coefs_(self) -> list[FloatArray]:
         """The coefficients of each layer, views of `weights_` of shape (n_in, n_out)."""

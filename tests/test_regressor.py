@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
+from tests import reference
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(80, 3))
@@ -458,3 +459,41 @@ def test_verbose_prints_the_error_in_the_units_of_y(
         return
     rmse = np.sqrt(np.mean((model.predict(X) - 100 * y) ** 2))
     assert float(lines[-1].split()[-1]) == pytest.approx(rmse, rel=1e-3)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softplus", "identity"])
+@pytest.mark.parametrize("hidden", [(), (4,), (5, 3)])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_input_gradient_is_the_derivative_by_the_raw_inputs(
+    activation: str, hidden: tuple[int, ...], n_outputs: int
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3)) * [1, 1e3, 1e-3] + [0, 5e3, 1]
+    y = 100 * rng.normal(size=(40, n_outputs))
+    model = SigmoidMLPRegressor(hidden, activation, solver="lbfgs", max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y if n_outputs > 1 else y[:, 0])
+    w = np.concatenate([W.ravel() for W in model.weights_])
+
+    def along(x: np.ndarray) -> np.ndarray:
+        return reference.predict(w, x[None], (3, *hidden, n_outputs), activation)[0]
+
+    expected = np.array([reference.complex_step(along, x) for x in X])
+    gradient = model.input_gradient(X)
+    assert gradient.shape == ((40, 3) if n_outputs == 1 else (40, 2, 3))
+    np.testing.assert_allclose(
+        gradient.reshape(expected.shape), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()
+    )
+    np.testing.assert_allclose(
+        model.input_gradient(sp.csr_array(X)), gradient, rtol=1e-12, atol=1e-12
+    )
+
+
+def test_input_gradient_asks_for_a_fitted_model_and_the_same_columns() -> None:
+    with pytest.raises(NotFittedError):
+        SigmoidMLPRegressor().input_gradient(np.zeros((2, 3)))
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    model = SigmoidMLPRegressor((2,), random_state=0).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="features"):
+        model.input_gradient(X[:, :2])

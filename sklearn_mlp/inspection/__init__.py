@@ -1,0 +1,6 @@
+"""Displays, in scikit-learn's sense, of what a regressor has learnt and how it was trained."""
+
+from .loss_curve import LossCurveDisplay
+from .prediction_interval import PredictionIntervalDisplay
+
+__all__ = ["LossCurveDisplay", "PredictionIntervalDisplay"]
