@@ -57,7 +57,7 @@ def grid(quick: bool) -> Iterator[Case]:
     yield Case(20, (50,), 1)
     for units in (5, 50, 512):
         for depth in (1, 2, 4):
-            for batch in (32, 200, 5_000):
+            for batch in (32, 200, 2_000):
                 for dtype in (np.float64, np.float32):
                     yield Case(20, (units,) * depth, batch, dtype)
 
@@ -73,8 +73,8 @@ def shape_of_run(case: Case) -> tuple[int, int]:
     pairs = zip(case.sizes[:-1], case.sizes[1:], strict=True)
     products = 6e-11 * case.batch * sum((n_in + 1) * n_out for n_in, n_out in pairs) * 3
     step = 5e-5 + products + 1e-8 * case.batch * sum(case.hidden)
-    steps = max(4, int(RUN / step))
-    epochs = 4 if steps < 400 else 10
+    steps = max(2, int(RUN / step))
+    epochs = 2 if steps < 400 else 10
     return max(1, steps // epochs), epochs
 
 

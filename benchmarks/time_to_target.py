@@ -12,7 +12,7 @@ timed, the contenders by turns, each turn from another seed's start. A fit ends 
 predictions for its rows. Adam runs at the rates 1e-3 and 1e-2, and the faster counts.
 
     python -m benchmarks time_to_target
-    python -m benchmarks.time_to_target [--turns 3] [--threads 1] [--limit 1.5] [--quick]
+    python -m benchmarks.time_to_target [--turns 3] [--threads 1] [--limit 1] [--quick]
 """
 
 import argparse
@@ -202,7 +202,7 @@ def run(turns: int, threads: int, *, quick: bool, limit: float | None = None) ->
     They are infinite in turns whose seed does not come to the target, and empty where none does.
     """
     set_threads(threads)
-    limit = limit or (0.2 if quick else 1.5)
+    limit = limit or (0.2 if quick else 1.0)
     seeds = range(1 if quick else min(SEEDS, turns))
     records = []
     with threadpool_limits(threads):

@@ -30,9 +30,6 @@ from .rows import KEPT_FLOATS, Block, Rows
 JACOBIAN_BLOCK_FLOATS = 1 << 20
 """Numbers in a block of the Jacobian: 8 MB."""
 
-JACOBIAN_BLOCK_ROWS = 256
-"""Rows that it has at least: fewer make the product of P x P numbers wait for memory."""
-
 
 class GaussNewton(NamedTuple):
     """The error and its Gauss-Newton derivatives at some weights, output by output.
@@ -90,6 +87,7 @@ class Objective:
         self.rows = rows
         self.alpha = alpha
         self.penalty = (alpha * network.is_coef()).astype(rows.dtype)
+        self._pull = np.empty_like(self.penalty)
         self._own: dict[tuple[int, int | None], Workspace] = {}
         self._arrays = _Arrays()
         self._few = rows.n_rows * network.floats_per_row <= KEPT_FLOATS
@@ -247,7 +245,7 @@ class Objective:
         """The numbers that a row of the Jacobian takes, and a block of it."""
         network = self.network
         floats_per_row = network.floats_per_row + network.layer_sizes[-1] * network.n_parameters
-        return floats_per_row, max(JACOBIAN_BLOCK_FLOATS, JACOBIAN_BLOCK_ROWS * floats_per_row)
+        return floats_per_row, JACOBIAN_BLOCK_FLOATS
 
     def _jacobian_and_error(self, block: Block) -> FloatArray:
         """Room for [J e] of a block, shape (n_outputs, n_parameters + 1, n_rows)."""
@@ -342,7 +340,7 @@ class Objective:
 
     def _penalised(self, w: FloatArray, error: float, g: FloatArray, total: float) -> float:
         """Add the penalty to ``error`` and ``g`` and divide both by the total weight."""
-        pull = self.penalty * w
+        pull = np.multiply(self.penalty, w, out=self._pull)
         g += pull
         g /= total
         return (error + 0.5 * float(np.vdot(pull, w))) / total

@@ -28,6 +28,9 @@ Result = TypeVar("Result")
 BLOCK_FLOATS = 1 << 17
 """Numbers in the working set of a block: 1 MB in float64, about one core's cache."""
 
+LEAST_BLOCK_ROWS = 256
+"""Rows of a block at least: with fewer, a product of wide layers waits for their weights."""
+
 KEPT_FLOATS = 1 << 20
 """Data of up to so many numbers is kept as read (8 MB), not standardised at every pass."""
 
@@ -65,6 +68,11 @@ class Block(NamedTuple):
         """Rows `start` to `stop`, as views."""
         weights = None if self.weights is None else self.weights[start:stop]
         return Block(self.inputs[:, start:stop], self.targets[:, start:stop], weights, position)
+
+    def take(self, index: IntArray) -> "Block":
+        """Some of the rows, as copies."""
+        weights = None if self.weights is None else self.weights[index]
+        return Block(self.inputs.take(index, axis=1), self.targets.take(index, axis=1), weights)
 
 
 class Rows:
@@ -208,7 +216,8 @@ class Rows:
             yield self._block(start, size)
 
     def _block_size(self, floats_per_row: int, block_floats: int | None) -> int:
-        return max(1, (block_floats or BLOCK_FLOATS) // (floats_per_row + self.n_columns))
+        fit = (block_floats or BLOCK_FLOATS) // (floats_per_row + self.n_columns)
+        return max(fit, LEAST_BLOCK_ROWS)
 
     def _block(self, start: int, size: int) -> Block:
         """Rows `start` to `start + size`, or to the last."""
@@ -314,7 +323,9 @@ class Rows:
         size = batch_size * max(1, BLOCK_FLOATS // (batch_size * self.n_columns))
         for start in range(0, self.n_rows, size):
             stop = min(start + size, self.n_rows)
-            if order is not None:
+            if order is not None and self._kept is not None:
+                block = self._kept.take(order[start:stop])
+            elif order is not None:
                 block = self._read(order[start:stop])
             elif self._kept is not None:
                 block = self._kept.part(start, stop)

@@ -22,6 +22,7 @@ UNITS = Units(
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, with the data kept whole as read or read anew at each pass."""
     monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 700)
+    monkeypatch.setattr(rows_module, "LEAST_BLOCK_ROWS", 1)
     if request.param == "read":
         monkeypatch.setattr(rows_module, "KEPT_FLOATS", 0)
 
@@ -124,6 +125,7 @@ def test_sums_and_maps_do_not_depend_on_the_number_of_threads(
     kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 70)
+    monkeypatch.setattr(rows_module, "LEAST_BLOCK_ROWS", 1)
     monkeypatch.setattr(rows_module, "KEPT_FLOATS", kept)
     monkeypatch.setattr(rows_module, "THREADED_FLOATS", 0)
     used: set[int] = set()
@@ -150,6 +152,7 @@ def test_sums_and_maps_do_not_depend_on_the_number_of_threads(
 
 def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 70)
+    monkeypatch.setattr(rows_module, "LEAST_BLOCK_ROWS", 1)
     monkeypatch.setattr(rows_module, "THREADED_FLOATS", 0)
     monkeypatch.setattr(rows_module, "_openmp_effective_n_threads", lambda: 2)
 

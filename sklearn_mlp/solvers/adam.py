@@ -36,20 +36,21 @@ class Adam(MinibatchSolver):
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(w), np.zeros_like(w)
         self.t += 1
-        m, v, t = self.m, self.v, self.t
+        rate = (
+            self.learning_rate_init * (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
+        )
+        for w_, g_, m, v in self.in_parts(w, g, self.m, self.v):
+            scratch = np.multiply(g_, g_)
+            scratch *= 1 - self.beta_2
+            v *= self.beta_2
+            v += scratch
 
-        scratch = np.multiply(g, g)
-        scratch *= 1 - self.beta_2
-        v *= self.beta_2
-        v += scratch
+            g_ *= 1 - self.beta_1
+            m *= self.beta_1
+            m += g_
 
-        g *= 1 - self.beta_1
-        m *= self.beta_1
-        m += g
-
-        rate = self.learning_rate_init * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
-        np.sqrt(v, out=scratch)
-        scratch += self.epsilon
-        np.divide(m, scratch, out=scratch)
-        scratch *= rate
-        w -= scratch
+            np.sqrt(v, out=scratch)
+            scratch += self.epsilon
+            np.divide(m, scratch, out=scratch)
+            scratch *= rate
+            w_ -= scratch

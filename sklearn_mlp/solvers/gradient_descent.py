@@ -90,14 +90,16 @@ class StochasticGradientDescent(MinibatchSolver):
         """One update of ``w`` by the gradient ``g``, which is overwritten."""
         if self.velocity is None:
             self.velocity = np.zeros_like(w)
-        g *= self.rate
-        self.velocity *= self.momentum
-        self.velocity -= g
-        if self.nesterovs_momentum:
-            w += self.momentum * self.velocity
-            w -= g
-        else:
-            w += self.velocity
+        rate = self.rate
+        for w_, g_, u in self.in_parts(w, g, self.velocity):
+            g_ *= rate
+            u *= self.momentum
+            u -= g_
+            if self.nesterovs_momentum:
+                w_ += self.momentum * u
+                w_ -= g_
+            else:
+                w_ += u
 
     def lower_rate(self) -> bool:
         """Divide an adaptive rate by 5, down to 1e-6."""

@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field, fields
 
 import numpy as np
@@ -12,6 +12,9 @@ from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import Objective
 from ..rows import Block, Rows
+
+CACHED_PARAMETERS = 1 << 14
+"""So many parameters, with what an update needs of each, stay in one core's cache."""
 
 
 @dataclass
@@ -48,6 +51,15 @@ class MinibatchSolver(ABC):
     @abstractmethod
     def step(self, w: FloatArray, g: FloatArray) -> None:
         """Update ``w`` in place, given the gradient ``g``, which may be overwritten."""
+
+    def in_parts(self, *vectors: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
+        """Vectors of one length, a part of each at a time that stays in the cache."""
+        n = len(vectors[0])
+        if n <= CACHED_PARAMETERS:
+            yield vectors
+            return
+        for start in range(0, n, CACHED_PARAMETERS):
+            yield tuple(vector[start : start + CACHED_PARAMETERS] for vector in vectors)
 
     def lower_rate(self) -> bool:
         """Lower the learning rate after a stall; whether that was possible."""
