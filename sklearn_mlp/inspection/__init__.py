@@ -2,5 +2,6 @@
 
 from .loss_curve import LossCurveDisplay
 from .prediction_interval import PredictionIntervalDisplay
+from .sensitivity import SensitivityDisplay
 
-__all__ = ["LossCurveDisplay", "PredictionIntervalDisplay"]
+__all__ = ["LossCurveDisplay", "PredictionIntervalDisplay", "SensitivityDisplay"]
