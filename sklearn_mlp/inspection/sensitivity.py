@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray, IntArray, MatrixLike
 from ._data import Table, check_choice, last_step, thinned, vector
-from ._drawing import Style, axes, require_matplotlib, styled
+from ._drawing import Style, axes, require_matplotlib, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +33,6 @@ SPREAD = 0.38
 
 COLOURING = ("cmap", "vmin", "vmax", "norm")
 """What matplotlib takes only with points that have values to colour by."""
-
-LONGEST_NAME = 36
-"""Characters of a name that are shown."""
 
 
 class SensitivityDisplay:
@@ -150,7 +147,7 @@ class SensitivityDisplay:
         self.rms_ = _root_mean_square(D)
         self.order_ = np.argsort(-self.rms_, kind="stable")[:max_features]
         n_shown = self.order_.size
-        shown_names = [_shortened(names[j]) for j in self.order_]
+        shown_names = [shortened(names[j]) for j in self.order_]
         if ax is None:
             ax = axes(f"{type(self).__name__}.plot", None)
             width = 5.6 + 0.07 * max(map(len, shown_names))
@@ -455,10 +452,3 @@ def _colorbar(ax: "Axes", scatter: "PathCollection") -> "Colorbar":
     # A frame around colours says nothing. (Matplotlib types it a spine where it is a patch.)
     bar.outline.set_visible(False)  # type: ignore[operator]
     return bar
-
-
-def _shortened(name: str) -> str:
-    """A name with its middle left out if it is long."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    return f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
