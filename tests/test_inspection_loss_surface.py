@@ -16,7 +16,12 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    PolynomialFeatures,
+    StandardScaler,
+)
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp._typing import FloatArray
@@ -327,6 +332,28 @@ def test_a_pipeline_is_trained_as_a_whole() -> None:
     np.testing.assert_allclose(path(display), path(alone), rtol=1e-9)
     np.testing.assert_allclose(np.asarray(display.loss), np.asarray(alone.loss), rtol=1e-9)
     assert display.x_label == "weight from b to hidden unit 2"
+
+
+@pytest.mark.parametrize(
+    ("data", "steps", "label"),
+    [
+        (FEATURES, [], "weight from d to hidden unit 0"),
+        (X, [], "weight from x3 to hidden unit 0"),
+        (X, [MinMaxScaler()], "weight from x3 to hidden unit 0"),
+        (FEATURES, [PolynomialFeatures(2)], "weight from c to hidden unit 0"),
+        (FEATURES, [FunctionTransformer(np.exp)], "weight from x3 to hidden unit 0"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_names_are_those_of_what_reaches_the_network(
+    data: Any, steps: list[Any], label: str, nested: bool
+) -> None:
+    model = network(standardize=False, max_iter=2)
+    pipeline = make_pipeline(*steps, model)
+    if nested:
+        pipeline = make_pipeline(MinMaxScaler(), pipeline)
+    display = from_estimator(pipeline, data, weights=((0, 3, 0), (1, 0, 0)))
+    assert display.x_label == label
 
 
 @pytest.mark.parametrize(

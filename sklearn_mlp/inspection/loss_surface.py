@@ -25,7 +25,7 @@ from ..objective import Objective
 from ..regressor import SigmoidMLPRegressor
 from ..rows import Rows
 from ..solvers import Solver
-from ._data import check_choice, last_step, vector
+from ._data import Table, check_choice, last_step, names_out, steps_before_the_last, vector
 from ._drawing import Style, as_written, axes, require_matplotlib, shortened, styled
 
 if TYPE_CHECKING:
@@ -538,7 +538,7 @@ def _descend(
         np.array(recorder.path, dtype=np.float64),
         objective,
         UNPENALISED if unpenalised else LOSS,
-        _names_of_inputs(fitted),
+        _names_of_inputs(fitted, X),
     )
 
 
@@ -551,15 +551,12 @@ def _prefix(estimator: Any) -> str:
     return prefix
 
 
-def _names_of_inputs(fitted: Any) -> list[str] | None:
+def _names_of_inputs(fitted: Any, X: MatrixLike) -> list[str] | None:
     """The names of what the network reads, where they are known."""
-    names = getattr(last_step(fitted), "feature_names_in_", None)
-    if names is None and isinstance(fitted, Pipeline):
-        try:
-            names = fitted[:-1].get_feature_names_out()
-        except (AttributeError, ValueError):
-            return None
-    return None if names is None else [str(name) for name in names]
+    names = Table.of(X, fitted).names
+    for step in steps_before_the_last(fitted):
+        names = names_out(step, names)
+    return names
 
 
 class _Plane(NamedTuple):

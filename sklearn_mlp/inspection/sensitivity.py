@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray, IntArray, MatrixLike
-from ._data import Table, check_choice, last_step, thinned, vector
+from ._data import (
+    Table,
+    check_choice,
+    last_step,
+    names_out,
+    steps_before_the_last,
+    thinned,
+    vector,
+)
 from ._drawing import Style, axes, require_matplotlib, shortened, styled
 
 if TYPE_CHECKING:
@@ -341,32 +348,15 @@ def _by_columns(estimator: Any, X: MatrixLike) -> tuple[MatrixLike, Table, Float
     table = Table.of(X, estimator)
     slopes: FloatArray | float = 1.0
     reached = table.X
-    for step in _steps_before_the_last(estimator):
+    for step in steps_before_the_last(estimator):
         reached = step.transform(reached)
         slope = _slopes(step)
         if slope is None:  # only what it gives can be told apart
-            table = Table(Table.of(reached, None).X, _names_out(step, table.names))
+            table = Table(Table.of(reached, None).X, names_out(step, table.names))
             slopes = 1.0
         else:
             slopes = slopes * slope
     return reached, table, slopes
-
-
-def _steps_before_the_last(estimator: Any) -> list[Any]:
-    """The transformers of a pipeline, and of the pipelines in it, that do something."""
-    steps: list[Any] = []
-    while isinstance(estimator, Pipeline):
-        steps += [step for _, step in estimator.steps[:-1]]
-        estimator = estimator.steps[-1][1]
-    return [step for step in steps if step is not None and step != "passthrough"]
-
-
-def _names_out(step: Any, names: list[str] | None) -> list[str] | None:
-    """The names of the columns that a step gives, where it knows them."""
-    try:
-        return [str(name) for name in step.get_feature_names_out(names)]
-    except (AttributeError, ValueError):
-        return None
 
 
 def _slopes(step: Any) -> FloatArray | float | None:
