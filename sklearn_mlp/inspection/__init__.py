@@ -1,6 +1,13 @@
 """Displays, in scikit-learn's sense, of what a regressor has learnt and how it was trained."""
 
 from .loss_curve import LossCurveDisplay
+from .loss_surface import LossSurfaceDisplay
 from .prediction_interval import PredictionIntervalDisplay
+from .sensitivity import SensitivityDisplay
 
-__all__ = ["LossCurveDisplay", "PredictionIntervalDisplay"]
+__all__ = [
+    "LossCurveDisplay",
+    "LossSurfaceDisplay",
+    "PredictionIntervalDisplay",
+    "SensitivityDisplay",
+]

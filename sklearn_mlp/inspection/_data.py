@@ -94,6 +94,23 @@ def last_step(estimator: Any) -> Any:
     return estimator
 
 
+def steps_before_the_last(estimator: Any) -> list[Any]:
+    """The transformers of a pipeline, and of the pipelines in it, that do something."""
+    steps: list[Any] = []
+    while isinstance(estimator, Pipeline):
+        steps += [step for _, step in estimator.steps[:-1]]
+        estimator = estimator.steps[-1][1]
+    return [step for step in steps if step is not None and step != "passthrough"]
+
+
+def names_out(step: Any, names: list[str] | None) -> list[str] | None:
+    """The names of the columns that a fitted step gives, where it knows them."""
+    try:
+        return [str(name) for name in step.get_feature_names_out(names)]
+    except (AttributeError, ValueError):
+        return None
+
+
 def vector(what: str, values: ArrayLike, *, allow_nan: bool = False) -> FloatArray:
     """One or more numbers as floats."""
     try:

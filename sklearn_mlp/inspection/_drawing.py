@@ -20,6 +20,10 @@ POINTS = {"color": "0.15", "alpha": 0.65, "linewidths": 0, "zorder": 2}
 ALIASES = {"c": "color", "lw": "linewidth", "ls": "linestyle", "ms": "markersize"}
 
 
+LONGEST_NAME = 36
+"""Characters of a name that are shown."""
+
+
 def styled(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
     """The defaults, but for those that are chosen by name or by matplotlib's short name."""
     chosen = dict(chosen or {})
@@ -82,6 +86,13 @@ def plain_log_ticks(ax: "Axes") -> None:
 def as_written(value: float, position: int | None = None) -> str:
     """A tick's label."""
     return f"{value:g}"
+
+
+def shortened(name: str) -> str:
+    """A name with its middle left out if it is long."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
 
 
 def legend(*axes: "Axes") -> None:
