@@ -1,6 +1,7 @@
 """Displays, in scikit-learn's sense, of what a regressor has learnt and how it was trained."""
 
+from .activation import ActivationDisplay
 from .loss_curve import LossCurveDisplay
 from .prediction_interval import PredictionIntervalDisplay
 
-__all__ = ["LossCurveDisplay", "PredictionIntervalDisplay"]
+__all__ = ["ActivationDisplay", "LossCurveDisplay", "PredictionIntervalDisplay"]
