@@ -2,6 +2,12 @@
 
 from .activation import ActivationDisplay
 from .loss_curve import LossCurveDisplay
+from .network import NetworkDisplay
 from .prediction_interval import PredictionIntervalDisplay
 
-__all__ = ["ActivationDisplay", "LossCurveDisplay", "PredictionIntervalDisplay"]
+__all__ = [
+    "ActivationDisplay",
+    "LossCurveDisplay",
+    "NetworkDisplay",
+    "PredictionIntervalDisplay",
+]
