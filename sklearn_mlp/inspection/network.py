@@ -9,6 +9,7 @@ units of their means m and standard deviations s, the same function has
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -35,7 +36,7 @@ STANDARDIZED = "weight, for z-scores of the data"
 N_ENDS = 6
 """Units drawn at either end of a layer that is summarised."""
 
-GAP = 4
+GAP = 5
 """Places that the summary of a layer takes."""
 
 STRETCH = 3
@@ -43,9 +44,12 @@ STRETCH = 3
 
 LONGEST_NAME = 18
 
-EDGES = {"capstyle": "round", "zorder": 1}
-NODES = {"facecolor": "white", "edgecolor": "0.25", "linewidth": 1.0, "zorder": 3}
-BIASES = {"facecolor": "0.88", "edgecolor": "0.5", "linewidth": 0.8, "zorder": 3}
+THINNEST = 0.5
+"""The width of a line, in points, that stands for a weight of 0."""
+
+EDGES = {"capstyle": "round", "clip_on": False, "zorder": 1}
+NODES = {"facecolor": "white", "edgecolor": "0.25", "linewidth": 1.0, "clip_on": False, "zorder": 3}
+BIASES = {"facecolor": "0.88", "edgecolor": "0.5", "linewidth": 0.8, "clip_on": False, "zorder": 3}
 
 
 class Column(NamedTuple):
@@ -86,8 +90,8 @@ class Column(NamedTuple):
 class NetworkDisplay:
     """A multi-layer perceptron as a diagram, inputs on the left and outputs on the right.
 
-    The colour of a line tells the sign of its weight, its colour and width the magnitude; the
-    strongest are on top.
+    The colour of a line tells the sign of its weight, its colour and width the magnitude, by
+    default relative to the strongest of its layer; the strongest are on top.
 
     Use :meth:`from_estimator` to create one. The parameters are stored as attributes.
 
@@ -117,6 +121,9 @@ class NetworkDisplay:
         The names at the inputs and outputs that are drawn; long ones are shortened.
     layer_labels_ : list of matplotlib Annotation
         What stands above each layer.
+    strongest_labels_ : list of matplotlib Annotation
+        The magnitude of each layer's strongest weight, below its lines; empty unless colours
+        are relative to it.
     ellipses_ : list of (matplotlib Text or None)
         For each layer that is summarised, what stands for the units that are not drawn.
     colorbar_ : matplotlib Colorbar or None
@@ -138,6 +145,7 @@ class NetworkDisplay:
     feature_labels_: "list[Annotation]"
     output_labels_: "list[Annotation]"
     layer_labels_: "list[Annotation]"
+    strongest_labels_: "list[Annotation]"
     ellipses_: "list[Text | None]"
     colorbar_: "Colorbar | None"
     ax_: "Axes"
@@ -164,7 +172,7 @@ class NetworkDisplay:
         *,
         bias: bool = True,
         max_units: int = 30,
-        vmax: float | None = None,
+        vmax: float | Literal["layer", "network"] = "layer",
         cmap: "str | Colormap" = "coolwarm",
         colorbar: bool = True,
         edge_kwargs: Style = None,
@@ -182,9 +190,10 @@ class NetworkDisplay:
         max_units : int, default=30
             The most units of a layer that are all drawn. Of a larger one, the first and the
             last six are, and how many there are is written between them.
-        vmax : float, default=None
-            The magnitude at which colours and widths end; by default, of the strongest weight
-            that is drawn. Give two networks the same to compare them.
+        vmax : {"layer", "network"} or float, default="layer"
+            The magnitude at which colours and widths end: that of the strongest weight drawn of
+            each layer, which is written below it; of the whole network; or this one, so that
+            networks can be compared.
         cmap : str or matplotlib Colormap, default="coolwarm"
             A diverging map; its middle is a weight of 0.
         colorbar : bool, default=True
@@ -206,8 +215,10 @@ class NetworkDisplay:
         """
         if max_units < 2:
             raise ValueError(f"max_units must be at least 2, got {max_units!r}.")
-        if vmax is not None and not 0 < vmax < np.inf:
-            raise ValueError(f"vmax must be a finite number above 0, got {vmax!r}.")
+        if vmax not in ("layer", "network") and not (isinstance(vmax, Real) and 0 < vmax < np.inf):
+            raise ValueError(
+                f"vmax must be 'layer', 'network' or above 0 and finite, got {vmax!r}."
+            )
         weights = _matrices(self.weights)
         sizes = [len(weights[0]) - 1, *(W.shape[1] for W in weights)]
         feature_names = _names("feature_names", self.feature_names, "x", sizes[0])
@@ -225,8 +236,9 @@ class NetworkDisplay:
         self._draw_edges(ax, drawn, columns, vmax, cmap, edge_kwargs)
         self._draw_nodes(ax, columns, node_kwargs)
         self._label_nodes(ax, columns, feature_names, output_names)
-        self._label_layers(ax, columns)
-        self.colorbar_ = self._draw_colorbar(ax) if colorbar else None
+        self.colorbar_ = self._draw_colorbar(ax, relative=vmax == "layer") if colorbar else None
+        _lay_out(ax)  # how wide the layers are depends on what is beside them
+        self._label_layers(ax, columns, with_strongest=vmax == "layer")
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
@@ -236,7 +248,7 @@ class NetworkDisplay:
         ax: "Axes",
         drawn: list[FloatArray],
         columns: list[Column],
-        vmax: float | None,
+        vmax: float | str,
         cmap: "str | Colormap",
         edge_kwargs: Style,
     ) -> None:
@@ -244,12 +256,14 @@ class NetworkDisplay:
         from matplotlib.collections import LineCollection
         from matplotlib.colors import Normalize
 
-        strongest = float(max(np.abs(W).max() for W in drawn))
-        limit = vmax or strongest or 1.0  # without any weight, any limit will do
-        norm = Normalize(-limit, limit)
-        widest = float(np.clip(0.25 * _place(ax), 1.2, 4.0))
+        strongest = [float(np.abs(W).max()) for W in drawn]
+        if vmax == "network":
+            vmax = max(strongest)
+        limits = strongest if vmax == "layer" else [float(vmax)] * len(drawn)
+        widest = float(np.clip(0.12 * _place(ax), 1.2, 4.0))
         self.edges_ = []
         for i, W in enumerate(drawn):
+            limit = limits[i] or 1.0  # without any weight, any limit will do
             start, end = columns[i].row_heights, columns[i + 1].heights
             order = np.argsort(np.abs(W), axis=None, kind="stable")
             strength = np.minimum(np.abs(W).ravel()[order] / limit, 1)
@@ -260,29 +274,32 @@ class NetworkDisplay:
             faintest = np.clip(30 / W.size, 0.08, 0.8)  # many lines hide each other
             style = styled(
                 {
-                    "linewidth": 0.3 + (widest - 0.3) * strength,
+                    "linewidth": THINNEST + (widest - THINNEST) * strength,
                     "alpha": faintest + (1 - faintest) * strength,
                     "cmap": cmap,
                     **EDGES,
                 },
                 edge_kwargs,
             )
-            edges = LineCollection(segments, array=W.ravel()[order], norm=norm, **style)
+            edges = LineCollection(
+                segments, array=W.ravel()[order], norm=Normalize(-limit, limit), **style
+            )
             ax.add_collection(edges, autolim=False)
             self.edges_.append(edges)
 
-    def _draw_colorbar(self, ax: "Axes") -> "Colorbar":
-        """The colours without the transparency of the lines."""
+    def _draw_colorbar(self, ax: "Axes", *, relative: bool) -> "Colorbar":
+        """The colours, without the transparency of the lines."""
         from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
 
-        edges = self.edges_[0]
-        limit = edges.norm.vmax or 0.0
-        beyond = any(np.abs(np.asarray(e.get_array())).max() > limit for e in self.edges_)
+        first = self.edges_[0]
+        strongest = [_strongest(edges) / (edges.get_clim()[1] or 1.0) for edges in self.edges_]
+        label = f"{self.weight_label}\nrelative to the strongest of its layer"
         return ax.figure.colorbar(
-            ScalarMappable(edges.norm, edges.get_cmap()),
+            ScalarMappable(Normalize(-1, 1) if relative else first.norm, first.get_cmap()),
             ax=ax,
-            label=self.weight_label,
-            extend="both" if beyond else "neither",
+            label=label if relative else self.weight_label,
+            extend="both" if max(strongest) > 1 else "neither",
             shrink=0.7,
             aspect=28,
             pad=0.03,
@@ -344,35 +361,29 @@ class NetworkDisplay:
                 ax.annotate("bias", (i, column.bias), color="0.45", fontstyle="italic", **style)
         self.feature_labels_, self.output_labels_ = labels
 
-    def _label_layers(self, ax: "Axes", columns: list[Column]) -> None:
-        """What each layer is, above it, and how many units, also where some are left out."""
-        titles, counts = _titles(columns, self.activation)
-        longest = max(map(len, titles + counts))
-        width = ax.get_window_extent().width * 72 / _dpi(ax) / len(columns)
-        self.layer_labels_, self.ellipses_ = [], []
-        for i, (title, count, column) in enumerate(zip(titles, counts, columns, strict=True)):
+    def _label_layers(self, ax: "Axes", columns: list[Column], *, with_strongest: bool) -> None:
+        """What each layer is, above it, and below the lines the strongest weight of each."""
+        labels = _titles(columns, self.activation)
+        longest = max(len(line) for label in labels for line in label.splitlines())
+        width = ax.get_window_extent().width * 72 / ax.figure.dpi / len(columns)
+        size = float(np.clip(1.7 * width / longest, 4, 10))
+        style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": size}
+        bottom, top = ax.get_ylim()
+        self.layer_labels_ = [
+            ax.annotate(label, (i, top), xytext=(0, 2), va="bottom", **style)
+            for i, label in enumerate(labels)
+        ]
+        self.strongest_labels_ = []
+        for i, edges in enumerate(self.edges_ if with_strongest else []):
+            text = f"strongest\n{_strongest(edges):.3g}"
             label = ax.annotate(
-                f"{title}\n{count}",
-                (i, ax.get_ylim()[1]),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=float(np.clip(1.7 * width / longest, 5, 10)),
+                text, (i + 0.5, bottom), xytext=(0, -2), va="top", color="0.35", **style
             )
-            self.layer_labels_.append(label)
-            self.ellipses_.append(None)
-            if column.gap is not None:
-                self.ellipses_[-1] = ax.text(
-                    i,
-                    column.gap,
-                    f"⋮\n… {column.n_units} units\n⋮",
-                    ha="center",
-                    va="center",
-                    fontsize=float(np.clip(0.7 * GAP * _place(ax) / 3, 5, 9)),
-                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
-                    zorder=4,
-                )
+            self.strongest_labels_.append(label)
+        self.ellipses_ = [
+            None if column.gap is None else _write_in_gap(ax, i, column)
+            for i, column in enumerate(columns)
+        ]
 
     @classmethod
     def from_estimator(
@@ -385,7 +396,7 @@ class NetworkDisplay:
         output_names: Sequence[str] | None = None,
         bias: bool = True,
         max_units: int = 30,
-        vmax: float | None = None,
+        vmax: float | Literal["layer", "network"] = "layer",
         cmap: "str | Colormap" = "coolwarm",
         colorbar: bool = True,
         ax: "Axes | None" = None,
@@ -424,7 +435,7 @@ class NetworkDisplay:
             Whether to draw the bias nodes.
         max_units : int, default=30
             The most units of a layer that are all drawn; larger ones are summarised.
-        vmax : float, default=None
+        vmax : {"layer", "network"} or float, default="layer"
             The magnitude at which colours and widths end; see :meth:`plot`.
         cmap : str or matplotlib Colormap, default="coolwarm"
             A diverging map.
@@ -591,28 +602,54 @@ def _columns(sizes: list[int], bias: bool, max_units: int) -> list[Column]:
     return columns
 
 
-def _titles(columns: list[Column], activation: str | None) -> tuple[list[str], list[str]]:
-    """What each layer is called, and what it has."""
+def _titles(columns: list[Column], activation: str | None) -> list[str]:
+    """What each layer is called and what it has, in as many lines each."""
     n_hidden = len(columns) - 2
-    numbers = [""] if n_hidden == 1 else [f" {i + 1}" for i in range(n_hidden)]
-    titles = ["input", *(f"hidden layer{number}" for number in numbers), "output"]
-    unit = "unit" if activation is None else f"{activation} unit"
-    kinds = ["feature", *[unit] * n_hidden, "target"]
-    counts = [
-        f"{column.n_units} {kind}{'s' if column.n_units > 1 else ''}"
-        for column, kind in zip(columns, kinds, strict=True)
+    hidden = ["hidden layer"] if n_hidden == 1 else [f"hidden {i + 1}" for i in range(n_hidden)]
+    units = [("feature", ""), *[("unit", activation or "")] * n_hidden, ("target", "")]
+    last_line = n_hidden > 0 and activation is not None
+    return [
+        f"{title}\n{column.n_units} {kind}{'s' if column.n_units > 1 else ''}"
+        + (f"\n{what}" if last_line else "")
+        for title, column, (kind, what) in zip(
+            ["input", *hidden, "output"], columns, units, strict=True
+        )
     ]
-    return titles, counts
 
 
-def _dpi(ax: "Axes") -> float:
-    return ax.figure.dpi
+def _write_in_gap(ax: "Axes", i: int, column: Column) -> "Text":
+    """How many units there are, upright, so that it hides little of the lines behind."""
+    text = f"… {column.n_units} {'features' if i == 0 else 'units'} …"
+    gap = float(np.abs(np.diff(column.heights)).max()) - 1  # less the nodes at its ends
+    return ax.text(
+        i,
+        column.gap or 0.0,
+        text,
+        rotation=90,
+        ha="center",
+        va="center",
+        fontsize=float(np.clip(1.7 * gap * _place(ax) / (len(text) + 4), 4, 9)),
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1},
+        zorder=4,
+    )
+
+
+def _strongest(edges: "LineCollection") -> float:
+    return float(np.abs(np.asarray(edges.get_array())).max())
+
+
+def _lay_out(ax: "Axes") -> None:
+    """Give the axes the place that they will have, if the figure sees to that."""
+    figure = ax.figure.canvas.figure
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
 
 
 def _place(ax: "Axes") -> float:
     """The distance between nodes of the fullest layer, in points."""
     bottom, top = ax.get_ylim()
-    return float(ax.get_window_extent().height * 72 / _dpi(ax) / (top - bottom))
+    return float(ax.get_window_extent().height * 72 / ax.figure.dpi / (top - bottom))
 
 
 def _diameter(ax: "Axes") -> float:
