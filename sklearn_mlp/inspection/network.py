@@ -260,7 +260,7 @@ class NetworkDisplay:
         if vmax == "network":
             vmax = max(strongest)
         limits = strongest if vmax == "layer" else [float(vmax)] * len(drawn)
-        widest = float(np.clip(0.12 * _place(ax), 1.2, 4.0))
+        widest = float(np.clip(0.12 * _place(ax), 1.6, 4.0))
         self.edges_ = []
         for i, W in enumerate(drawn):
             limit = limits[i] or 1.0  # without any weight, any limit will do
