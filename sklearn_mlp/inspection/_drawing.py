@@ -17,7 +17,17 @@ BAND = {"alpha": 0.22, "linewidth": 0, "zorder": 1}
 BARS = {"alpha": 0.3, "linewidth": 1.2, "zorder": 1}
 POINTS = {"color": "0.15", "alpha": 0.65, "linewidths": 0, "zorder": 2}
 
-ALIASES = {"c": "color", "lw": "linewidth", "ls": "linestyle", "ms": "markersize"}
+ALIASES = {
+    "c": "color",
+    "ec": "edgecolor",
+    "edgecolors": "edgecolor",
+    "facecolors": "facecolor",
+    "fc": "facecolor",
+    "linewidths": "linewidth",
+    "ls": "linestyle",
+    "lw": "linewidth",
+    "ms": "markersize",
+}
 
 
 LONGEST_NAME = 36
@@ -25,10 +35,11 @@ LONGEST_NAME = 36
 
 
 def styled(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
-    """The defaults, but for those that are chosen by name or by matplotlib's short name."""
+    """The defaults, but for those that are chosen, by whichever name matplotlib has for them."""
     chosen = dict(chosen or {})
     named = {ALIASES.get(key, key) for key in chosen}
-    return {key: value for key, value in defaults.items() if key not in named} | chosen
+    kept = {key: value for key, value in defaults.items() if ALIASES.get(key, key) not in named}
+    return kept | chosen
 
 
 def require_matplotlib(caller: str) -> None:
