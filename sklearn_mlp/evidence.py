@@ -308,6 +308,8 @@ class EvidenceMaximization:
                     for candidate in self._search_exact(objective, ascent, search):
                         best = better(candidate)
                         exact = candidate[1].loss_curve[-1] < EXACT_LOSS
+                    if best is not None:
+                        search.adopt(best[1])
                     enough = search.end_attempt(ascent.point.w if best is None else best[0].w)
                     if not (exact or enough):
                         ascent.run(self.max_iter)

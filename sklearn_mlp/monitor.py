@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
@@ -165,7 +166,9 @@ class Monitor:
     def end_attempt(self, w: FloatArray) -> bool:
         """The attempt has come to these weights; whether a callback wants no more attempts."""
         self.close()
-        return self._task is not None and self._task.end(lambda: self._as_fitted(w))
+        if self._task is None:
+            return False
+        return self._task.end(partial(self._as_fitted, w) if self.loss_curve else None)
 
     def _as_fitted(self, w: FloatArray) -> dict[str, Any]:
         """What the estimator would be, did training end here."""
@@ -229,7 +232,7 @@ class Monitor:
             else:
                 self._unprinted = w.copy()
         if self._iteration is not None:
-            self.stopped = self._iteration.end(lambda: self._as_fitted(w))
+            self.stopped = self._iteration.end(partial(self._as_fitted, w))
             self._iteration = None
 
     def _print(self, w: FloatArray, *, last: bool = False) -> None:
