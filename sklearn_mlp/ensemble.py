@@ -27,10 +27,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ._typing import FloatArray, MatrixLike
+from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .regressor import SigmoidMLPRegressor
 
 
-class SigmoidMLPEnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class SigmoidMLPEnsembleRegressor(
+    CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, BaseEstimator
+):
     """Average of several networks that differ in their random start.
 
     Each member is trained on all the rows. The ensemble predicts the mean of the members'
@@ -77,6 +80,10 @@ class SigmoidMLPEnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstima
 
     An interruption from the keyboard ends the training of the member that it reaches, with
     the warning and the weights that it would have alone.
+
+    Callbacks are told of the ensemble's fit and of each member's, and those that scikit-learn
+    propagates, such as its progress bar, of what goes on in the members too. They can end the
+    training of a member, not of those that are left.
 
     With metadata routing enabled, sample weights are requested of the ensemble itself, by
     ``set_fit_request(sample_weight=True)``, and it hands them to each member.
@@ -153,10 +160,11 @@ class SigmoidMLPEnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstima
         try:
             return self._fit(X, y, sample_weight)
         except BaseException:
-            self.__dict__ = before
+            restore(self, before)
             raise
 
     def _fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Self:
+        given = {"X": X, "y": y}
         X, y = self._validate(X, y)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         rng = check_random_state(self.random_state)
@@ -164,10 +172,15 @@ class SigmoidMLPEnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstima
         for member in members:
             _set_random_states(member, rng)
             _refuse_unknown(weights, member, member.fit)
+        data = {**given, "metadata": weights or None}
+        task = begin_fit(self, data, len(members), sequential_subtasks=False)
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_member)(member, X, y, weights) for member in members
+            delayed(_fit_member)(member, X, y, weights, task and task.part("member", task_id=i))
+            for i, member in enumerate(members)
         )
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        if task is not None:
+            task.end(dict)  # the estimator as it is
         return self
 
     def _validate(self, X: MatrixLike, y: Any) -> tuple[MatrixLike, FloatArray]:
@@ -279,9 +292,17 @@ class SigmoidMLPEnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstima
         return tags
 
 
-def _fit_member(member: Any, X: MatrixLike, y: FloatArray, weights: dict[str, ArrayLike]) -> Any:
+def _fit_member(
+    member: Any, X: MatrixLike, y: FloatArray, weights: dict[str, ArrayLike], task: Task | None
+) -> Any:
     """Fit one member, here or in a worker that sends it back."""
-    return member.fit(X, y, **weights)
+    if task is None:
+        return member.fit(X, y, **weights)
+    with task.around(member):
+        task.begin()
+        member.fit(X, y, **weights)
+    task.end()
+    return member
 
 
 def _refuse_unknown(arguments: dict[str, Any], member: Any, method: Callable[..., Any]) -> None:

@@ -289,25 +289,35 @@ class EvidenceMaximization:
         best: tuple[Posterior, Monitor] | None = None
         ascent: _Ascent | None = None
         coarse, n = objective.coarse(), objective.rows.total_weight
+        exact = enough = False
 
         def better(*found: tuple[Posterior, Monitor]) -> tuple[Posterior, Monitor]:
             each = found if best is None else (best, *found)
             return max(each, key=lambda candidate: candidate[0].log_evidence)
 
         try:
-            for alpha, beta in STARTS:
+            for i, (alpha, beta) in enumerate(STARTS, 1):
                 ascent = None  # its matrices are not needed any more
-                ascent = _Ascent(coarse, w, alpha, beta, monitor.fork())
+                heading = f"ascent {i} of {len(STARTS)}"
+                attempt = monitor.fork("ascent", heading, self.max_iter)
+                ascent = _Ascent(coarse, w, alpha, beta, attempt)
                 first = best is None and not monitor.early_stopping
                 ascent.run(self.max_iter, pause_when_nearly_exact=first)
                 if ascent.paused:
-                    for candidate in self._search_exact(objective, ascent):
+                    search = monitor.fork("search", "search for an exact function", None)
+                    for candidate in self._search_exact(objective, ascent, search):
                         best = better(candidate)
                         exact = candidate[1].loss_curve[-1] < EXACT_LOSS
-                    if best is not None and exact:
-                        break
-                    ascent.run(self.max_iter)
-                best = better((ascent.posterior, ascent.monitor))
+                    if best is not None:
+                        search.adopt(best[1])
+                    enough = search.end_attempt(ascent.point.w if best is None else best[0].w)
+                    if not (exact or enough):
+                        ascent.run(self.max_iter)
+                if not exact:
+                    best = better((ascent.posterior, ascent.monitor))
+                enough |= attempt.end_attempt(ascent.point.w)
+                if exact or enough:
+                    break
             ascent = None
         except KeyboardInterrupt:
             if ascent is not None:
@@ -317,6 +327,7 @@ class EvidenceMaximization:
             if best is not None:
                 self.posterior, kept = best
                 monitor.adopt(kept)
+                monitor.stopped |= enough
         if monitor.early_stopping and monitor.best_weights is not None:
             self.posterior = _posterior_at(monitor.best_weights, objective, self.posterior)
         elif coarse is not objective:
@@ -329,7 +340,7 @@ class EvidenceMaximization:
         return self.posterior.w
 
     def _search_exact(
-        self, objective: Objective, ascent: "_Ascent"
+        self, objective: Objective, ascent: "_Ascent", search: Monitor
     ) -> Iterator[tuple[Posterior, Monitor]]:
         """See whether the network can represent the data exactly.
 
@@ -341,13 +352,16 @@ class EvidenceMaximization:
         steps = int(EXACT_COST / (objective.rows.n_rows * (n_hidden + 10) ** 2))
         max_iter = min(100, steps)
         coarse, solver = VariableProjection(max_iter, 4 * GRID), VariableProjection(max_iter)
+        n_starts = 0
         while steps >= MIN_EXACT_STEPS:
-            attempt = ascent.monitor.fork()
+            n_starts += 1
+            attempt = search.fork("start", f"start {n_starts}", max_iter)
             w = coarse.minimize(ascent.objective, w, attempt)
-            if attempt.loss_curve[-1] < COARSE_LOSS:
+            if attempt.loss_curve[-1] < COARSE_LOSS and not attempt.stopped:
                 w = solver.minimize(objective, w, attempt)
+            enough = attempt.end_attempt(w)
             yield _posterior_at(w, objective, ascent.posterior), attempt
-            if attempt.loss_curve[-1] < EXACT_LOSS:
+            if attempt.loss_curve[-1] < EXACT_LOSS or enough:
                 break
             steps -= attempt.n_iter
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
@@ -399,9 +413,10 @@ class _Ascent:
         self.paused = False
         while self.monitor.n_iter < max_iter:
             self.monitor.record(self.point.w, 0.5 * float(self.point.sums.E.sum()) / self.n)
-            if self.monitor.early_stopping and self.monitor.stalled:
+            if self.monitor.finished:
                 self.monitor.converged = True
                 return
+            self.monitor.begin_iteration()
             fall = self._step()
             wait -= 1
             if wait <= 0 or fall < 0.01:

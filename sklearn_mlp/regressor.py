@@ -5,18 +5,25 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import (
+    Tags,
+    _safe_indexing,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+)
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -28,8 +35,10 @@ from sklearn.utils.validation import (
 
 from ._typing import FloatArray, MatrixLike
 from .activations import ACTIVATIONS
+from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .evidence import (
     SMALL_WEIGHTS,
+    STARTS,
     EvidenceMaximization,
     Posterior,
     posterior_under_penalty,
@@ -81,7 +90,7 @@ class _LeftOff(NamedTuple):
     n_stalled: int
 
 
-class SigmoidMLPRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Multi-layer perceptron regressor.
 
     A fully connected network with a linear output, trained on half the mean squared error
@@ -136,7 +145,9 @@ default="sigmoid"
         when the evidence has settled. The other solvers stop when the loss (the validation
         score) has not improved by `tol` for `n_iter_no_change` epochs.
     verbose : bool, default=False
-        Print the progress, in the units of y.
+        Print the progress, the RMSE in the units of y: a line for each of the first iterations,
+        then for every tenth, hundredth and so on, with the time that is left if there are to be
+        `max_iter`.
     warm_start : bool, default=False
         Start from the current `weights_` where there are any. They may be the last fit's, or
         set by hand before the first.
@@ -148,7 +159,7 @@ default="sigmoid"
         Hold rows out, stop when their score R² no longer improves, and keep the weights that
         scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that `early_stopping` holds out.
+        Share of the rows that `early_stopping` holds out, if :meth:`fit` is given no `X_val`.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of "adam"'s means of the gradient and of its square.
     epsilon : float, default=1e-8
@@ -183,8 +194,11 @@ default="sigmoid"
         The loss at each iteration.
     validation_scores_ : list of float or None
         R² on the rows held out at each iteration; None without `early_stopping`.
+    validation_loss_curve_ : list of float or None
+        The loss on those rows, less the penalty: half a mean squared error, in the units of
+        `loss_curve_`.
     best_validation_score_ : float or None
-        The best of them.
+        The best of the `validation_scores_`.
     n_iter_ : int
         Iterations of the last call of :meth:`fit`, or of all calls of :meth:`partial_fit`.
     t_ : int
@@ -341,7 +355,16 @@ default="sigmoid"
     # Fitting ----------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to data.
 
         Parameters
@@ -351,6 +374,12 @@ default="sigmoid"
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             An integer weight is as good as that many copies of the row.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Rows by which `early_stopping` decides, in place of rows of X that it would hold
+            out. A :class:`~sklearn.pipeline.Pipeline` transforms them as it does X if it is
+            told to: ``Pipeline(..., transform_input=["X_val"])``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+        sample_weight_val : array-like of shape (n_val,), default=None
 
         Returns
         -------
@@ -359,11 +388,36 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, or if training diverges;
+            If the data are not finite numbers of matching shapes, if only one of `X_val` and
+            `y_val` is given, or they are without `early_stopping`, or if training diverges;
             the estimator is then what it was before.
         """
+        validation = self._given_validation(X_val, y_val, sample_weight_val)
         with self._unchanged_on_error():
-            return self._fit(X, y, sample_weight, go_on=self.warm_start, one_epoch=False)
+            return self._fit(
+                X, y, sample_weight, validation, go_on=self.warm_start, one_epoch=False
+            )
+
+    def _given_validation(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> tuple[Any, Any, Any] | None:
+        """What decides when to stop, if it was given, and makes sense."""
+        if X_val is None and y_val is None and sample_weight_val is None:
+            return None
+        if X_val is None and y_val is None:
+            raise ValueError(
+                "sample_weight_val is provided, but X_val and y_val were not provided."
+            )
+        if y_val is None:
+            raise ValueError("X_val is provided, but y_val was not provided.")
+        if X_val is None:
+            raise ValueError("y_val is provided, but X_val was not provided.")
+        if not self.early_stopping:
+            raise ValueError(
+                "X_val and y_val are passed to fit while at the same time early_stopping is "
+                "False: set early_stopping=True."
+            )
+        return X_val, y_val, sample_weight_val
 
     @available_if(_can_learn_in_parts)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -404,7 +458,7 @@ default="sigmoid"
         try:
             yield
         except BaseException:
-            self.__dict__ = before
+            restore(self, before)
             raise
 
     def _fit(
@@ -412,11 +466,13 @@ default="sigmoid"
         X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
+        validation: tuple[Any, Any, Any] | None = None,
         *,
         go_on: bool,
         one_epoch: bool,
     ) -> Self:
         """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
+        given = (X, y, sample_weight)
         go_on = go_on and hasattr(self, "weights_")
         resumed = getattr(self, "_left_off", None) if go_on and one_epoch else None
         seen_before = go_on and hasattr(self, "n_features_in_")
@@ -425,7 +481,10 @@ default="sigmoid"
         rng = copy.deepcopy(resumed.rng) if resumed else check_random_state(self.random_state)
 
         # The rows to train on and those to hold out, in z-scores.
-        rows, held_out = self._split(Rows(X, y, sample_weight), rng)
+        if validation is None:
+            rows, held_out = self._split(Rows(X, y, sample_weight), rng)
+        else:
+            rows, held_out = Rows(X, y, sample_weight), self._validation_rows(validation, X, y)
         moments = rows.moments() if self.standardize else None
         if moments and resumed and resumed.moments:
             moments = (resumed.moments[0] + moments[0], resumed.moments[1] + moments[1])
@@ -437,27 +496,38 @@ default="sigmoid"
 
         # What to minimise, where from, how, and who watches.
         objective = Objective(network, rows, self._penalty(name))
-        solver = self._make_solver(name, rows.n_rows, 1 if one_epoch else self.max_iter, rng)
+        max_iter, n_init = (1, 1) if one_epoch else (self.max_iter, self.n_init)
+        solver = self._make_solver(name, rows.n_rows, max_iter, rng)
         if resumed and isinstance(solver, MinibatchSolver):
             solver.resume(resumed.solver)
-        monitor = self._make_monitor(solver, objective, held_out)
+        n_parts = max_iter if not isinstance(solver, EvidenceMaximization) else len(STARTS) + 1
+        task = self._begin_task(given, rows, n_parts if n_init == 1 else n_init, one_epoch)
+        monitor = self._make_monitor(solver, objective, held_out, max_iter, task, X.dtype)
         if go_on:
             n_stalled = resumed.n_stalled if resumed else 0
             monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
         start = partial(self._starting_weights, network, units, rng, second_order=name == "lm")
-        w = start(go_on=go_on).astype(dtype)
-        w, posterior = self._minimize(solver, objective, w, monitor)
-        for _ in range(1, 1 if one_epoch else self.n_init):
-            if monitor.interrupted:
-                break
-            attempt = monitor.fork()
-            solver = self._make_solver(name, rows.n_rows, self.max_iter, rng)
-            found = self._minimize(solver, objective, start(go_on=False).astype(dtype), attempt)
-            if _is_better(attempt, found[1], monitor, posterior):
-                monitor.adopt(attempt)
-                w, posterior = found
-        if not (monitor.converged or monitor.interrupted or one_epoch):
+        if n_init == 1:
+            w = start(go_on=go_on).astype(dtype)
+            w, posterior = self._minimize(solver, objective, w, monitor)
+        else:
+            best: Monitor | None = None
+            for i in range(n_init):
+                attempt = monitor.fork("start", f"start {i + 1} of {n_init}", n_parts)
+                solver = solver if i == 0 else self._make_solver(name, rows.n_rows, max_iter, rng)
+                first = start(go_on=go_on and i == 0).astype(dtype)
+                found = self._minimize(solver, objective, first, attempt)
+                if best is None or _is_better(attempt, found[1], best, posterior):
+                    best, (w, posterior) = attempt, found
+                enough = attempt.end_attempt(found[0])
+                if attempt.interrupted or enough:
+                    break
+            assert best is not None
+            monitor.adopt(best)
+            monitor.stopped |= enough
+        monitor.close()
+        if not (monitor.converged or monitor.interrupted or monitor.stopped or one_epoch):
             warnings.warn(
                 f"{name} has not converged in {monitor.n_iter} iterations (loss "
                 f"{monitor.loss_curve[-1]:.5g}): raise max_iter"
@@ -472,6 +542,7 @@ default="sigmoid"
         self.loss_ = monitor.loss_curve[-1]
         self.best_loss_ = None if held_out else monitor.best_loss
         self.validation_scores_ = monitor.validation_scores if held_out else None
+        self.validation_loss_curve_ = monitor.validation_loss_curve if held_out else None
         self.best_validation_score_ = monitor.best_score if held_out else None
         self.n_iter_ = monitor.n_iter + (self.n_iter_ if resumed else 0)
         self.t_ = monitor.n_iter * rows.n_rows + (getattr(self, "t_", 0) if go_on else 0)
@@ -483,7 +554,32 @@ default="sigmoid"
         else:
             self.__dict__.pop("_left_off", None)
         self._set_posterior(posterior, objective)
+        if task is not None:
+            task.end(dict)  # the estimator as it is
         return self
+
+    def _begin_task(
+        self, given: tuple[Any, Any, Any], rows: Rows, max_subtasks: int, one_epoch: bool
+    ) -> Task | None:
+        """Tell the callbacks that training begins, on what was given less what is held out."""
+
+        @cache
+        def trained_on() -> list[Any]:
+            if rows.index is None:
+                return list(given)
+            data = [part.tocsr() if sp.issparse(part) else part for part in given]
+            return [None if part is None else _safe_indexing(part, rows.index) for part in data]
+
+        def metadata() -> dict[str, Any] | None:
+            sample_weight = trained_on()[2]
+            return None if sample_weight is None else {"sample_weight": sample_weight}
+
+        data = {"X": lambda: trained_on()[0], "y": lambda: trained_on()[1], "metadata": metadata}
+        task_name = "partial-fit" if one_epoch else "fit"
+        task = begin_fit(self, data, max_subtasks, task_name=task_name)
+        if task is not None:
+            self._forget_posterior()  # the models that callbacks are shown have none yet
+        return task
 
     def _penalty(self, solver_name: str) -> float:
         """`alpha` as a number; nought where the evidence sets it."""
@@ -493,9 +589,7 @@ default="sigmoid"
 
     def _set_posterior(self, posterior: Posterior | None, objective: Objective) -> None:
         """Set the attributes that only second-order training gives, or remove stale ones."""
-        names = ("noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_")
-        for name in (*names, "feature_importances_", "_posterior"):
-            self.__dict__.pop(name, None)
+        self._forget_posterior()
         if posterior is None:
             return
         units = objective.rows.units
@@ -508,6 +602,11 @@ default="sigmoid"
         self.n_effective_parameters_ = float(posterior.gamma_of_output.sum())
         self.feature_importances_ = relevances(objective, posterior.w)
         self._posterior = (posterior, units)
+
+    def _forget_posterior(self) -> None:
+        names = ("noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_")
+        for name in (*names, "feature_importances_", "_posterior"):
+            self.__dict__.pop(name, None)
 
     def _validate(
         self, X: MatrixLike, y: Any, sample_weight: Any, *, reset: bool
@@ -532,6 +631,27 @@ default="sigmoid"
             if not sample_weight.any():
                 raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
         return X, y.astype(np.float64, copy=False).reshape(X.shape[0], -1), sample_weight
+
+    def _validation_rows(
+        self, validation: tuple[Any, Any, Any], X: MatrixLike, y: FloatArray
+    ) -> Rows:
+        """The rows that were given to `fit` to decide when to stop, with the columns of X and y."""
+        X_val, y_val, sample_weight = validation
+        validate_data(self, X_val, reset=False, skip_check_array=True)  # names and number
+        X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=X.dtype)
+        y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
+        check_consistent_length(X_val, y_val)
+        y_val = y_val.reshape(len(y_val), -1)
+        if y_val.shape[1] != y.shape[1]:
+            raise ValueError(f"y_val has {y_val.shape[1]} columns, and y has {y.shape[1]}.")
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X_val, dtype=X.dtype, ensure_non_negative=True
+            )
+        rows = Rows(X_val, y_val, sample_weight)
+        if rows.n_rows < 2:
+            raise ValueError(f"X_val has {rows.n_rows} rows of a weight above 0, and needs 2.")
+        return rows
 
     def _validate_inputs(self, X: MatrixLike) -> MatrixLike:
         """X in float32 or float64.
@@ -632,19 +752,49 @@ default="sigmoid"
             **minibatches,
         )
 
-    def _make_monitor(self, solver: Solver, objective: Objective, held_out: Rows | None) -> Monitor:
+    def _make_monitor(
+        self,
+        solver: Solver,
+        objective: Objective,
+        held_out: Rows | None,
+        max_iter: int,
+        task: Task | None,
+        dtype: Any,
+    ) -> Monitor:
+        network, units = objective.network, objective.rows.units
+
         def rmse(w: FloatArray, loss: float) -> float:
             error = np.sqrt(objective.mean_squared_error(w, loss))
-            return float(error * objective.rows.units.outputs.scale[0])
+            return float(error * units.outputs.scale[0])
 
-        one_output = objective.network.layer_sizes[-1] == 1
+        def fitted(monitor: Monitor, w: FloatArray) -> dict[str, Any]:
+            return {
+                "weights_": _in_raw_units(network, w, units, dtype),
+                "loss_curve_": list(monitor.loss_curve),
+                "loss_": monitor.loss_curve[-1],
+                "best_loss_": None if held_out else monitor.best_loss,
+                "validation_scores_": list(monitor.validation_scores) if held_out else None,
+                "validation_loss_curve_": (
+                    list(monitor.validation_loss_curve) if held_out else None
+                ),
+                "best_validation_score_": monitor.best_score if held_out else None,
+                "n_iter_": monitor.n_iter,
+                "n_layers_": len(network.layer_sizes),
+                "n_outputs_": network.layer_sizes[-1],
+                "out_activation_": "identity",
+            }
+
+        one_output = network.layer_sizes[-1] == 1
         return Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
-            validation_score=partial(_r2_score, objective.network, held_out) if held_out else None,
+            validation=partial(_score_and_loss, network, held_out) if held_out else None,
             rmse=rmse if one_output else None,
             verbose=bool(self.verbose),
             advice=solver.advice,
+            max_iter=max_iter,
+            task=task,
+            fitted=fitted,
         )
 
     def _minimize(
@@ -657,7 +807,7 @@ default="sigmoid"
                 for stage in stages:
                     monitor.converged = False
                     w = solver.minimize(stage, w, monitor)  # the monitor refuses NaN and inf
-                    if not monitor.converged:
+                    if not monitor.converged or monitor.stopped:
                         break
         except KeyboardInterrupt:
             if monitor.best_weights is None:
@@ -861,8 +1011,10 @@ def _is_better(
     return attempt.loss_curve[-1] < monitor.loss_curve[-1]
 
 
-def _r2_score(network: Network, rows: Rows, w: FloatArray) -> float:
-    """R² of the predictions for all rows."""
+def _score_and_loss(network: Network, rows: Rows, w: FloatArray) -> tuple[float, float]:
+    """R² of the predictions for all rows, and the loss less the penalty."""
     whole = rows.whole()
     y = _predict(network, network.layers(w), rows)
-    return float(r2_score(whole.targets.T, y, sample_weight=whole.weights))
+    score = float(r2_score(whole.targets.T, y, sample_weight=whole.weights))
+    squares = ((y - whole.targets.T) ** 2).sum(axis=1)
+    return score, 0.5 * float(np.average(squares, weights=whole.weights))

@@ -587,12 +587,37 @@ def test_the_relative_error_of_rows_held_out_is_on_the_same_axis(ax: Axes) -> No
     assert display.validation_ax_ is ax
     held_out = display.validation_line_
     assert held_out is not None
-    expected = np.sqrt(1 - np.array(model.validation_scores_))
+    expected = np.sqrt(2 * np.array(model.validation_loss_curve_))
     np.testing.assert_allclose(np.asarray(held_out.get_ydata()), expected)
     assert held_out.get_color() == display.line_.get_color()
     assert held_out.get_linestyle() == "--"
     name = "SigmoidMLPRegressor, adam"
     assert legend_texts(ax) == [name, f"{name}, rows held out"]
+
+
+@pytest.mark.parametrize("metric", ["loss", "rmse"])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_losses_of_rows_held_out_are_on_the_axis_of_the_training(
+    metric: Any, standardize: bool, ax: Axes
+) -> None:
+    model = network(solver="adam", early_stopping=True, standardize=standardize)
+    display = loss_curve(fitted(model, X, Y), metric=metric, ax=ax)
+    assert display.validation_ax_ is ax
+    assert display.validation_line_ is not None
+    shown = np.asarray(display.validation_line_.get_ydata())
+    losses = np.array(model.validation_loss_curve_)
+    # Two outputs: the loss is the sum of theirs, the RMSE is that of their mean.
+    np.testing.assert_allclose(shown, losses if metric == "loss" else np.sqrt(losses))
+
+
+def test_scores_alone_become_the_relative_error_where_that_is_drawn(ax: Axes) -> None:
+    theirs = sklearns(solver="adam", early_stopping=True, validation_fraction=0.3)
+    model = fitted(TransformedTargetRegressor(theirs, transformer=StandardScaler()))
+    display = loss_curve(model, ax=ax)
+    assert display.validation_ax_ is ax
+    assert display.validation_line_ is not None
+    expected = np.sqrt(1 - np.array(model.regressor_.validation_scores_))
+    np.testing.assert_allclose(np.asarray(display.validation_line_.get_ydata()), expected)
 
 
 def test_the_relative_error_is_the_root_of_what_r2_leaves() -> None:
@@ -601,11 +626,9 @@ def test_the_relative_error_is_the_root_of_what_r2_leaves() -> None:
     assert np.sqrt(1 - r2_score(y, prediction)) == pytest.approx(relative)
 
 
-@pytest.mark.parametrize(
-    ("model", "metric"), [(sklearns, "rmse"), (sklearns, "loss"), (network, "loss")]
-)
-def test_other_scores_are_on_an_axis_on_the_right(model: Any, metric: Any, ax: Axes) -> None:
-    model = fitted(model(solver="adam", early_stopping=True, validation_fraction=0.3))
+@pytest.mark.parametrize("metric", ["rmse", "loss"])
+def test_other_scores_are_on_an_axis_on_the_right(metric: Any, ax: Axes) -> None:
+    model = fitted(sklearns(solver="adam", early_stopping=True, validation_fraction=0.3))
     display = loss_curve(model, metric=metric, ax=ax)
     right, held_out = display.validation_ax_, display.validation_line_
     assert right is not None
@@ -620,8 +643,8 @@ def test_other_scores_are_on_an_axis_on_the_right(model: Any, metric: Any, ax: A
 def test_models_on_the_same_axes_share_the_axis_on_the_right() -> None:
     one, another = Figure().subplots(2, sharex=True)
     models = [
-        fitted(make(solver="adam", early_stopping=True, validation_fraction=0.3))
-        for make in (network, sklearns)
+        fitted(sklearns(solver="adam", early_stopping=True, activation=activation))
+        for activation in ("tanh", "relu")
     ]
     a, b = (loss_curve(model, metric="loss", ax=one) for model in models)
     c = loss_curve(models[0], metric="loss", ax=another)

@@ -33,12 +33,14 @@ def test_the_best_weights_are_those_of_the_lowest_loss() -> None:
 
 
 def test_held_out_rows_decide_where_there_are_any() -> None:
-    scores = iter([0.1, 0.9, 0.5, 0.91])
-    monitor = Monitor(tol=0.05, n_iter_no_change=1, validation_score=lambda w: next(scores))
+    held_out = iter([(0.1, 4.0), (0.9, 1.0), (0.5, 2.0), (0.91, 0.9)])
+    monitor = Monitor(tol=0.05, n_iter_no_change=1, validation=lambda w: next(held_out))
     told(monitor, [4.0, 3.0, 2.0, 1.0])
     assert monitor.early_stopping
     assert monitor.stalled
+    assert monitor.finished
     assert monitor.validation_scores == [0.1, 0.9, 0.5, 0.91]
+    assert monitor.validation_loss_curve == [4.0, 1.0, 2.0, 0.9]
     np.testing.assert_array_equal(monitor.best_weights, [3, 3])
 
 
@@ -56,23 +58,109 @@ def test_a_loss_that_explodes_is_divergence_though_it_is_a_number() -> None:
         monitor.record(W, 1e7)
 
 
-def test_progress_is_aligned_and_thinned_out(capsys: pytest.CaptureFixture[str]) -> None:
+class Clock:
+    """Time that passes by so much from one look at it to the next."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+        self.now, self.step = 0.0, step
+        monkeypatch.setattr("sklearn_mlp.monitor.perf_counter", self)
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_progress_is_aligned_and_thinned_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch, 0.1)
     monitor = Monitor(
         tol=0.0,
         n_iter_no_change=10**6,
         rmse=lambda w, loss: 10 * loss,
-        validation_score=lambda w: 0.5,
+        validation=lambda w: (0.5, 0.1),
         verbose=True,
+        max_iter=2000,
     )
-    told(monitor, [1 / n for n in range(1, 1001)])
-    lines = capsys.readouterr().out.splitlines()
-    assert [int(line.split()[1]) for line in lines] == [
+    told(monitor, [1 / n for n in range(1, 1234)])
+    monitor.close()
+    header, *lines = printed(capsys)
+    assert [int(line.split()[0]) for line in lines] == [
         *range(1, 10),
         *range(10, 100, 10),
-        *range(100, 1001, 100),
+        *range(100, 1000, 100),
+        1000,
+        1233,
     ]
-    assert lines[1] == "epoch      2   loss 0.5         RMSE 5           validation R² 0.50000"
-    assert len({line.index("RMSE") for line in lines}) == 1
+    assert header == " epoch         loss         RMSE  validation R²  time left"
+    assert lines[1] == "     2      0.50000       5.0000        0.50000      3 min"
+    assert lines[-2] == "  1000    0.0010000     0.010000        0.50000      100 s"
+    assert lines[-1] == "  1233   0.00081103    0.0081103        0.50000"
+    assert {len(line) for line in (header, *lines[:-1])} == {len(header)}
+
+
+def test_only_what_is_known_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    told(Monitor(tol=0.0, n_iter_no_change=10, verbose=True), [12345.6, 1e-12]).close()
+    assert printed(capsys) == [
+        " epoch         loss",
+        "     1        12346",
+        "     2   1.0000e-12",
+    ]
+
+
+def test_each_attempt_has_its_name_and_header(capsys: pytest.CaptureFixture[str]) -> None:
+    monitor = Monitor(tol=0.0, n_iter_no_change=10, verbose=True)
+    one = monitor.fork("start", "start 1 of 2", 1000)
+    part = one.fork("ascent", "ascent 1 of 3", None)
+    told(part, [2.0])
+    told(one, [1.0])
+    told(part, [0.5])
+    header = " epoch         loss"
+    lines = printed(capsys)
+    assert [line for line in lines if line.startswith("start")] == [
+        "start 1 of 2, ascent 1 of 3",
+        "start 1 of 2",
+        "start 1 of 2, ascent 1 of 3",
+    ]
+    assert [line[:19] for line in lines].count(header) == 3
+    assert lines.count("") == 2
+
+
+@pytest.mark.parametrize(
+    ("pace", "left"),
+    [(1e-3, "< 1 s"), (1.0, "99 s"), (60.0, "99 min"), (3600.0, "99 h")],
+)
+def test_the_time_left_is_in_a_unit_that_suits_it(
+    pace: float, left: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch, pace)
+    told(Monitor(tol=0.0, n_iter_no_change=10, verbose=True, max_iter=100), [1.0])
+    assert printed(capsys)[-1].endswith(f" {left}")
+
+
+def test_a_pause_is_not_the_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, 1.0)
+    monitor = told(
+        Monitor(tol=0.0, n_iter_no_change=10, verbose=True, max_iter=100), [1.0, 1.0, 1.0]
+    )
+    clock.now += 1000.0
+    told(monitor, [1.0])
+    assert printed(capsys)[-1].endswith(" 96 s")
+
+
+def test_the_best_attempt_is_adopted_with_its_history() -> None:
+    monitor = told(Monitor(tol=0.0, n_iter_no_change=10), [3.0])
+    attempt = told(monitor.fork("start", "start 1 of 1", None), [2.0, 1.0])
+    monitor.adopt(attempt)
+    assert monitor.loss_curve == [3.0, 2.0, 1.0]
+    assert monitor.n_iter == 2
+    np.testing.assert_array_equal(monitor.best_weights, [1, 1])
 
 
 def test_the_last_loss_can_be_stated_more_exactly() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
 from sklearn_mlp import SigmoidMLPRegressor
@@ -167,8 +168,6 @@ def test_early_stopping_keeps_the_weights_that_scored_best() -> None:
 
 def _held_out(fraction: float) -> np.ndarray:
     """The rows that scikit-learn's own split of this seed puts aside."""
-    from sklearn.model_selection import train_test_split
-
     return train_test_split(np.arange(80), test_size=fraction, random_state=0)[1]
 
 
@@ -458,7 +457,126 @@ def test_verbose_prints_the_error_in_the_units_of_y(
         assert lines == []
         return
     rmse = np.sqrt(np.mean((model.predict(X) - 100 * y) ** 2))
-    assert float(lines[-1].split()[-1]) == pytest.approx(rmse, rel=1e-3)
+    assert lines[0].split()[:3] == ["epoch", "loss", "RMSE"]
+    assert float(lines[-1].split()[2]) == pytest.approx(rmse, rel=1e-3)
+
+
+def test_verbose_says_which_start_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    fitted(regressor(solver="lm", n_init=2, max_iter=3, verbose=1), X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("start")] == [
+        f"start {start} of 2, ascent {ascent} of 3" for start in (1, 2) for ascent in (1, 2, 3)
+    ]
+
+
+def test_calls_of_partial_fit_share_a_header(capsys: pytest.CaptureFixture[str]) -> None:
+    model = regressor(solver="adam", verbose=True)
+    for _ in range(25):
+        model.partial_fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["epoch", "loss", "RMSE"]
+    assert [int(line.split()[0]) for line in lines[1:]] == [*range(1, 11), 20]
+
+
+# Rows of one's own to stop by ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", [*SOLVERS, "lm"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_given_to_stop_by_are_as_good_as_rows_held_out(solver: str, weighted: bool) -> None:
+    held_out = _held_out(0.3)
+    rest = train_test_split(np.arange(80), test_size=0.3, random_state=0)[0]  # as it splits
+    s = np.random.default_rng(1).uniform(0.5, 2, size=80) if weighted else None
+    model = regressor(solver=solver, early_stopping=True, validation_fraction=0.3, max_iter=30)
+    # What the split draws from the seed, the initial weights must not.
+    drawn = np.random.RandomState(0)
+    train_test_split(np.arange(80), test_size=0.3, random_state=drawn)
+    expected = fitted(model, X, y, s)
+    given = regressor(solver=solver, early_stopping=True, max_iter=30, random_state=drawn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        given.fit(
+            X[rest], y[rest], None if s is None else s[rest], X_val=X[held_out],
+            y_val=y[held_out], sample_weight_val=None if s is None else s[held_out],
+        )  # fmt: skip
+    np.testing.assert_array_equal(given.predict(X), expected.predict(X))
+    assert given.validation_scores_ == expected.validation_scores_
+    assert given.validation_loss_curve_ == expected.validation_loss_curve_
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_the_validation_loss_is_half_the_mean_squared_error_in_the_units_of_the_loss(
+    standardize: bool,
+) -> None:
+    s = np.random.default_rng(1).uniform(0.5, 2, size=20)
+    model = regressor(
+        solver="adam", early_stopping=True, alpha=0.0, standardize=standardize, max_iter=5
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X[:60], 10 * Y[:60], X_val=X[60:], y_val=10 * Y[60:], sample_weight_val=s)
+    assert model.validation_loss_curve_ is not None
+    assert model.validation_scores_ is not None
+    unit = (10 * Y[:60]).std(axis=0) if standardize else np.ones(2)
+    e = (model.predict(X[60:]) - 10 * Y[60:]) / unit
+    best = int(np.argmax(model.validation_scores_))
+    assert model.validation_loss_curve_[best] == pytest.approx(
+        0.5 * np.average((e**2).sum(axis=1), weights=s)
+    )
+    assert len(model.validation_loss_curve_) == model.n_iter_
+
+
+def test_without_early_stopping_there_is_no_validation_loss() -> None:
+    assert fitted(regressor(solver="adam", max_iter=2), X, y).validation_loss_curve_ is None
+
+
+def test_sparse_rows_to_stop_by() -> None:
+    sparse = sp.csc_array(X)
+    models = [regressor(solver="lbfgs", early_stopping=True, max_iter=10) for _ in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        models[0].fit(X, y, X_val=X[:20], y_val=y[:20])
+        models[1].fit(sparse, y, X_val=sparse[:20], y_val=y[:20])
+    assert models[0].validation_scores_ == models[1].validation_scores_
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ({"X_val": X}, "X_val is provided, but y_val was not provided"),
+        ({"y_val": y}, "y_val is provided, but X_val was not provided"),
+        ({"sample_weight_val": y}, "sample_weight_val is provided, but X_val and y_val were not"),
+        ({"X_val": X[:, :2], "y_val": y}, "X has 2 features, but .* expecting 3"),
+        ({"X_val": X, "y_val": y[:-1]}, "inconsistent numbers of samples"),
+        ({"X_val": X, "y_val": Y}, "y_val has 2 columns, and y has 1"),
+        ({"X_val": X + np.nan, "y_val": y}, "X_val contains NaN"),
+        ({"X_val": X, "y_val": y + np.nan}, "y_val contains NaN"),
+        ({"X_val": X[:1], "y_val": y[:1]}, "X_val has 1 rows"),
+        ({"X_val": X, "y_val": y, "sample_weight_val": np.zeros(80)}, "(?i)zero|0 rows"),
+        ({"X_val": X, "y_val": y, "sample_weight_val": -np.ones(80)}, "Negative values"),
+    ],
+)
+def test_wrong_rows_to_stop_by_are_refused(validation: dict[str, Any], message: str) -> None:
+    model = regressor(early_stopping=True)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, **validation)
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_rows_to_stop_by_need_early_stopping() -> None:
+    with pytest.raises(ValueError, match=r"X_val and y_val are passed .* set early_stopping=True"):
+        regressor().fit(X, y, X_val=X, y_val=y)
+
+
+def test_the_best_of_several_starts_has_its_own_curve() -> None:
+    model = fitted(regressor(solver="gd", learning_rate_init=0.1, max_iter=5, n_init=3), X, y)
+    assert len(model.loss_curve_) == model.n_iter_ == 5
+    ends = []
+    rng = np.random.RandomState(0)
+    for _ in range(3):
+        one = regressor(solver="gd", learning_rate_init=0.1, max_iter=5, random_state=rng)
+        ends.append(fitted(one, X, y).loss_)
+    assert model.loss_ == min(ends)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softplus", "identity"])

@@ -25,7 +25,7 @@ from sklearn.model_selection import (
     train_test_split,
 )
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -200,6 +200,24 @@ def test_sample_weight_is_routed_as_metadata() -> None:
     expected = regressor().fit(X, y, weights)
     np.testing.assert_allclose(pipeline.predict(X), expected.predict(X), rtol=1e-6)
     assert scores["test_score"].mean() > GOOD
+
+
+def test_rows_to_stop_by_are_routed_and_transformed_as_metadata() -> None:
+    model = regressor(solver="adam", early_stopping=True, learning_rate_init=0.01)
+    alone = clone(model).fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipeline = Pipeline(
+            [("scale", StandardScaler()), ("model", model.set_fit_request(X_val=True, y_val=True))],
+            transform_input=["X_val"],
+        )
+        pipeline.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    np.testing.assert_allclose(pipeline[-1].validation_scores_, alone.validation_scores_, rtol=1e-6)
+
+
+def test_the_columns_of_rows_to_stop_by_are_those_of_the_frame() -> None:
+    model = regressor(solver="adam", early_stopping=True)
+    with pytest.raises(ValueError, match="feature names"):
+        model.fit(X_train, y_train, X_val=X_test[list(X.columns)[::-1]], y_val=y_test)
 
 
 def test_bagging() -> None:

@@ -186,8 +186,9 @@ class LossCurveDisplay:
             itself, else a little more. The error is in the units of y, and in standard
             deviations of y if the model was trained on standardised targets.
         validation : bool, default=True
-            Whether to draw the scores of the rows that ``early_stopping`` held out: R² on an
-            axis on the right; or √(1 - R²), their own RMSE in standard deviations of y, where
+            Whether to draw the rows that ``early_stopping`` held out: their loss or error on the
+            same axis, where the model has a ``validation_loss_curve_``; else their scores, R² on
+            an axis on the right, or √(1 - R²), their own RMSE in standard deviations of y, where
             that is what is drawn of the training.
         name : str, default=None
             What the legend calls the model; by default its class and solver.
@@ -227,8 +228,10 @@ class LossCurveDisplay:
         check_is_fitted(estimator)
         model, standardized = _trained_network(estimator)
         curve = np.asarray(model.loss_curve_, dtype=float)
+        losses = getattr(model, "validation_loss_curve_", None) if validation else None
         scores = getattr(model, "validation_scores_", None) if validation else None
-        validation_curve = None if scores is None else np.asarray(scores, dtype=float)
+        held_out = scores if losses is None else losses
+        validation_curve = None if held_out is None else np.asarray(held_out, dtype=float)
         curve_label, validation_label = LOSS, VALIDATION_SCORE
         if metric == "rmse":
             loss = getattr(model, "loss", "squared_error")
@@ -238,7 +241,11 @@ class LossCurveDisplay:
             n_outputs = model.n_outputs_ if isinstance(model, SigmoidMLPRegressor) else 1
             curve = np.sqrt(2 * curve / n_outputs)
             curve_label = RELATIVE_RMSE if standardized else RMSE
-        if curve_label == RELATIVE_RMSE and validation_curve is not None:
+            if validation_curve is not None and losses is not None:
+                validation_curve = np.sqrt(2 * validation_curve / n_outputs)
+        if losses is not None:
+            validation_label = curve_label
+        elif curve_label == RELATIVE_RMSE and validation_curve is not None:
             validation_curve = np.sqrt(np.maximum(1 - validation_curve, 0))
             validation_label = RELATIVE_RMSE
         display = cls(

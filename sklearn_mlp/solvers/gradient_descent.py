@@ -36,9 +36,10 @@ class GradientDescent:
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend until the monitor sees no improvement."""
         for _ in range(self.max_iter):
+            monitor.begin_iteration()
             loss, g = objective.value_and_gradient(w)
             monitor.record(w, loss)
-            if monitor.stalled:
+            if monitor.stalled or monitor.stopped:
                 monitor.converged = True
                 break
             g *= self.learning_rate_init

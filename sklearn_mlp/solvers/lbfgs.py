@@ -37,12 +37,13 @@ class LBFGS:
         """Descend until the gradient is flat, or the validation score stalls."""
 
         def value_and_gradient(w64: FloatArray) -> tuple[float, FloatArray]:
+            monitor.begin_iteration()
             value, g = objective.value_and_gradient(w64.astype(w.dtype))
             return value, g.astype(np.float64)
 
         def after_iteration(intermediate_result: OptimizeResult) -> None:
             monitor.record(intermediate_result.x.astype(w.dtype), float(intermediate_result.fun))
-            if monitor.early_stopping and monitor.stalled:
+            if monitor.finished:
                 monitor.converged = True
                 raise StopIteration
 

@@ -146,13 +146,14 @@ class LevenbergMarquardt:
             if np.abs(gradient).max() <= self.tol:
                 monitor.converged = True
                 break
-            if monitor.early_stopping and monitor.stalled:
+            if monitor.finished:
                 monitor.converged = True
                 break
             recent = monitor.loss_curve[-STEPS_AT_REST:]
             if len(recent) == STEPS_AT_REST and recent[0] - recent[-1] <= 1e-14 * recent[0]:
                 monitor.converged = True
                 break
+            monitor.begin_iteration()
             slow = len(recent) == STEPS_AT_REST and recent[-1] > 0.9999 * recent[0]
             H = _full_hessian(objective, w) if slow else precisions.hessian(point.sums)
             last = monitor.loss_curve[-STEPS_OF_A_CRAWL:]

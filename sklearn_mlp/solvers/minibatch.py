@@ -76,9 +76,10 @@ class MinibatchSolver(ABC):
         g = np.empty_like(w)
         value_and_gradient = objective.on_minibatches(w, g)
         for _ in range(self.max_iter):
+            monitor.begin_iteration()
             monitor.record(w, self._epoch(objective.rows, w, g, value_and_gradient))
-            if monitor.stalled:
-                if not self.lower_rate():
+            if monitor.stalled or monitor.stopped:
+                if monitor.stopped or not self.lower_rate():
                     monitor.converged = True
                     break
                 monitor.be_patient()

@@ -66,9 +66,10 @@ class VariableProjection:
         while monitor.n_iter < self.max_iter:
             w = point.w
             monitor.record(w, 0.5 * point.error**2 / objective.rows.total_weight)
-            if point.error <= self.exact * scale or _stalled(errors):
+            if point.error <= self.exact * scale or _stalled(errors) or monitor.stopped:
                 monitor.converged = True
                 break
+            monitor.begin_iteration()
             R, z = self._linearise(objective, point.w)
             U, s, Vt = svd(R, check_finite=False)
             z = U.T @ z
