@@ -23,7 +23,6 @@ from ..monitor import Monitor
 from ..network import Network
 from ..objective import Objective
 from ..regressor import SigmoidMLPRegressor
-from ..rows import Rows
 from ..solvers import Solver
 from ._data import Table, check_choice, last_step, names_out, steps_before_the_last, vector
 from ._drawing import Style, as_written, axes, require_matplotlib, shortened, styled
@@ -511,8 +510,8 @@ def _descend(
     make_monitor, minimize = model._make_monitor, model._minimize
     seen: list[tuple[_Recorder, Objective]] = []
 
-    def make_recorder(solver: Solver, objective: Objective, held_out: Rows | None) -> Monitor:
-        recorder = _Recorder.in_the_place_of(make_monitor(solver, objective, held_out))
+    def make_recorder(solver: Solver, objective: Objective, *others: Any) -> Monitor:
+        recorder = _Recorder.in_the_place_of(make_monitor(solver, objective, *others))
         seen.append((recorder, objective))
         return recorder
 
