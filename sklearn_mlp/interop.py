@@ -457,12 +457,6 @@ class _WhenImported(MetaPathFinder):
         return spec
 
 
-if "skl2onnx" in sys.modules:
-    register_onnx_converter()
-else:
-    sys.meta_path.insert(0, _WhenImported())
-
-
 def _parse(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
     """Declare the model's outputs. The names of the arguments are skl2onnx's, here and below."""
     from skl2onnx import get_model_alias
@@ -646,7 +640,9 @@ def _std(graph: _Graph, model: SigmoidMLPRegressor, X: str) -> str:
         passed.append((z, _activate(graph, model.activation, z)))
 
     M = dtrtri(posterior.cholesky, lower=1)[0].T
-    positions = network.layers(np.arange(network.n_parameters))
+    positions = [
+        W.astype(int) for W in network.layers(np.arange(network.n_parameters, dtype=float))
+    ]
     rows = [(graph.constant(M[p[0]]), graph.constant(M[p[1:].ravel()])) for p in positions[:-1]]
     variances = []
     for k, beta in enumerate(posterior.beta):
@@ -674,3 +670,9 @@ def _parts_of_v(
     products = graph("Reshape", graph("Mul", column, row), np.array([0, n_in * n_out]))
     of_biases, of_coefs = rows
     return graph("MatMul", delta, of_biases), graph("MatMul", products, of_coefs)
+
+
+if "skl2onnx" in sys.modules:
+    register_onnx_converter()
+else:
+    sys.meta_path.insert(0, _WhenImported())
