@@ -56,8 +56,8 @@ def run(onnx: Any, inputs: NDArray[Any]) -> list[Array]:
     """The outputs of ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(onnx.SerializeToString(), options)
-    outputs: list[Array] = session.run(None, {"X": inputs})
+    runtime = onnxruntime.InferenceSession(onnx.SerializeToString(), options)
+    outputs: list[Array] = runtime.run(None, {"X": inputs})
     return outputs
 
 
@@ -336,9 +336,9 @@ def test_skl2onnx_converts_whole_numbers_and_columns_of_their_own() -> None:
     assert_close(run(skl2onnx.to_onnx(model, counts[:1]), counts), expected, 6e-8)
     frame = pd.DataFrame(counts.astype(np.float64), columns=["a", "b"])
     onnx = skl2onnx.to_onnx(model, frame[:1])
-    session = onnxruntime.InferenceSession(onnx.SerializeToString())
+    runtime = onnxruntime.InferenceSession(onnx.SerializeToString())
     columns = {name: frame[[name]].to_numpy() for name in frame}
-    assert_close(session.run(None, columns), expected, 1e-9)
+    assert_close(runtime.run(None, columns), expected, 1e-9)
 
 
 class Fresh(NamedTuple):
