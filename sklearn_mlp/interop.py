@@ -367,8 +367,8 @@ def to_onnx(
     >>> X = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
     >>> model = SigmoidMLPRegressor((3,), solver="lm", alpha=1.0, random_state=0).fit(X, X[:, 0])
     >>> file = to_onnx(model, return_std=True).SerializeToString()
-    >>> session = onnxruntime.InferenceSession(file)
-    >>> y, std = session.run(["y", "std"], {"X": X})
+    >>> runtime = onnxruntime.InferenceSession(file)
+    >>> y, std = runtime.run(["y", "std"], {"X": X})
     >>> y.shape, bool(np.allclose(y[:, 0], model.predict(X), atol=1e-5))
     ((50, 1), True)
     """
@@ -455,12 +455,6 @@ class _WhenImported(MetaPathFinder):
 
             spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec
-
-
-if "skl2onnx" in sys.modules:
-    register_onnx_converter()
-else:
-    sys.meta_path.insert(0, _WhenImported())
 
 
 def _parse(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
@@ -646,17 +640,19 @@ def _std(graph: _Graph, model: SigmoidMLPRegressor, X: str) -> str:
         passed.append((z, _activate(graph, model.activation, z)))
 
     M = dtrtri(posterior.cholesky, lower=1)[0].T
-    positions = network.layers(np.arange(network.n_parameters))
+    numbered = network.layers(np.arange(network.n_parameters, dtype=np.float64))
+    positions = [W.astype(np.intp) for W in numbered]  # of each parameter of a layer
     rows = [(graph.constant(M[p[0]]), graph.constant(M[p[1:].ravel()])) for p in positions[:-1]]
     variances = []
     for k, beta in enumerate(posterior.beta):
         p = positions[-1][:, k]
         v = graph("Add", graph("MatMul", passed[-1][1], M[p[1:]]), M[p[0]])
         delta: str | FloatArray = weights[-1][1:, k]
-        for i in range(len(weights) - 2, -1, -1):
+        for i in reversed(range(len(weights) - 1)):
+            if i < len(weights) - 2:
+                delta = graph("MatMul", delta, weights[i + 1][1:].T)
             delta = _times_slope(graph, model.activation, delta, *passed[i + 1])
             v = graph("Sum", v, *_parts_of_v(graph, passed[i][1], delta, weights[i].shape, rows[i]))
-            delta = graph("MatMul", delta, weights[i][1:].T)
         square = graph("MatMul", graph("Mul", v, v), np.ones((network.n_parameters, 1)))
         variances.append(graph("Add", square, 1 / beta))
     variance = graph("Concat", *variances, axis=1)
@@ -674,3 +670,10 @@ def _parts_of_v(
     products = graph("Reshape", graph("Mul", column, row), np.array([0, n_in * n_out]))
     of_biases, of_coefs = rows
     return graph("MatMul", delta, of_biases), graph("MatMul", products, of_coefs)
+
+
+# Last: by now all is defined that skl2onnx is told of.
+if "skl2onnx" in sys.modules:
+    register_onnx_converter()
+else:
+    sys.meta_path.insert(0, _WhenImported())
