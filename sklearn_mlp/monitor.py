@@ -24,6 +24,8 @@ class Monitor:
     validation_score : callable, optional
         Maps weights to a score on rows held out. With it, "improvement" is the score's, and
         the best weights are those with the best score; without, the loss decides both.
+    score_name : str, default="R²"
+        What to print it as.
     rmse : callable, optional
         Maps weights and loss to the error in the units of y, to be printed.
     verbose : bool
@@ -51,6 +53,7 @@ class Monitor:
         tol: float,
         n_iter_no_change: int,
         validation_score: Callable[[FloatArray], float] | None = None,
+        score_name: str = "R²",
         rmse: Callable[[FloatArray, float], float] | None = None,
         verbose: bool = False,
         advice: str = "",
@@ -69,6 +72,7 @@ class Monitor:
         self.converged = False
         self.interrupted = False
         self._validation_score = validation_score
+        self._score_name = score_name
         self._rmse = rmse
         self._verbose = verbose
 
@@ -97,6 +101,7 @@ class Monitor:
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validation_score=self._validation_score,
+            score_name=self._score_name,
             rmse=self._rmse,
             verbose=self._verbose,
             advice=self.advice,
@@ -153,7 +158,7 @@ class Monitor:
             if self._rmse is not None:
                 line += f" RMSE {self._rmse(w, loss):<11.5g}"
             if self.validation_scores:
-                line += f" validation R² {self.validation_scores[-1]:.5f}"
+                line += f" validation {self._score_name} {self.validation_scores[-1]:.5f}"
             print(line.rstrip(), flush=True)
 
 

@@ -14,7 +14,7 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
 )
 
 from ._typing import FloatArray, MatrixLike
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from .evidence import (
     SMALL_WEIGHTS,
     EvidenceMaximization,
@@ -37,9 +37,10 @@ from .evidence import (
     predictive_std,
     relevances,
 )
+from .losses import LOSSES, Loss, SquaredError, make_loss
 from .monitor import Monitor
 from .network import Network, Workspace
-from .objective import Objective
+from .objective import GeneralObjective, Objective
 from .rows import Block, Rows
 from .solvers import (
     LBFGS,
@@ -84,9 +85,9 @@ class _LeftOff(NamedTuple):
 class SigmoidMLPRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Multi-layer perceptron regressor.
 
-    A fully connected network with a linear output, trained on half the mean squared error
-    plus a penalty on the coefficients. Inputs and targets may be in any units: z-scores of
-    both are taken inside and folded back into the weights (see `standardize`).
+    A fully connected network with a linear output, trained on half the mean squared error (or
+    another `loss`) plus a penalty on the coefficients. Inputs and targets may be in any units:
+    z-scores of both are taken inside and folded back into the weights (see `standardize`).
 
     Parameters have the names and meanings of scikit-learn's
     :class:`~sklearn.neural_network.MLPRegressor`, and its settings are accepted as they are:
@@ -99,8 +100,19 @@ class SigmoidMLPRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers; "logistic" is another name for "sigmoid".
-    loss : {"squared_error"}, default="squared_error"
-        What is minimised.
+    loss : {"squared_error", "huber", "poisson", "pinball"}, default="squared_error"
+        What is minimised:
+
+        - "squared_error", half of it: predicts the mean;
+        - "huber", half the squared error of small errors and the absolute error of those beyond
+          `huber_delta`: predicts the mean of what is left of y without its outliers;
+        - "poisson", half the deviance of Poisson's distribution: predicts the mean of counts
+          or frequencies, `y` being at least 0, as the exponential of the network's output;
+        - "pinball": predicts the `quantile` of y.
+
+        All but "squared_error" leave out what rests on Gaussian noise: the evidence
+        (``solver="lm"`` then needs a number as `alpha`), `return_std`, and the attributes that
+        only "lm" gives.
     solver : {"auto", "lm", "lbfgs", "adam", "sgd", "gd"}, default="auto"
         How it is minimised:
 
@@ -109,7 +121,11 @@ default="sigmoid"
         - "adam" and "sgd", stochastic descent by minibatches;
         - "gd", the article's descent, one step an epoch over all rows;
         - "auto", with P parameters: "lm" where P² (n_samples + P) is up to 4e9, which keeps a
-          fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above.
+          fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above. Never "lm" where it
+          does not take the `loss`.
+
+        "lm" does not take the "pinball", which has no curvature; "lbfgs" minimises it rounded
+        within a distance from its kink that shrinks from 1 to 0.001.
     alpha : "auto" or float, default="auto"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" has it set
         by the evidence under "lm", group by group, and is 1e-4 otherwise.
@@ -145,8 +161,9 @@ default="sigmoid"
     nesterovs_momentum : bool, default=True
         Whether it is Nesterov's.
     early_stopping : bool, default=False
-        Hold rows out, stop when their score R² no longer improves, and keep the weights that
-        scored best.
+        Hold rows out, stop when their score no longer improves, and keep the weights that
+        scored best. The score is R²; for the "huber" and "pinball" losses D², the share of the
+        pinball loss that is explained (:func:`~sklearn.metrics.d2_pinball_score`).
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -163,7 +180,16 @@ default="sigmoid"
     standardize : bool, default=True
         Train on z-scores of X and y. Predictions then do not depend on the units of either;
         `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
-        :meth:`partial_fit` the z-scores are those of all rows seen so far.
+        :meth:`partial_fit` the z-scores are those of all rows seen so far. The "huber" and
+        "pinball" losses have the targets in units that outliers do not change, of 1.4826
+        times the median distance from the median (under :meth:`partial_fit`, its mean over the
+        calls). The "poisson" loss has them as they are.
+    huber_delta : float, default=1.35
+        The error from which on the "huber" loss is linear, in the units of the targets that
+        `standardize` says, which are about their standard deviation without the outliers. The
+        smaller, the less outliers weigh.
+    quantile : float, default=0.5
+        What the "pinball" loss is to predict, between 0 and 1.
 
     Attributes
     ----------
@@ -182,7 +208,7 @@ default="sigmoid"
     loss_curve_ : list of float
         The loss at each iteration.
     validation_scores_ : list of float or None
-        R² on the rows held out at each iteration; None without `early_stopping`.
+        The score of the rows held out at each iteration; None without `early_stopping`.
     best_validation_score_ : float or None
         The best of them.
     n_iter_ : int
@@ -193,9 +219,10 @@ default="sigmoid"
         Number of layers, input and output included.
     n_outputs_ : int
     out_activation_ : str
-        "identity".
+        "identity", or "exp" for the "poisson" loss.
     noise_std_ : float or ndarray of shape (n_outputs,)
-        Standard deviation of the noise, in the units of y. Only after "lm", as are the next.
+        Standard deviation of the noise, in the units of y. Only after "lm" on the squared
+        error, as are the next.
     alpha_ : dict of str to float or ndarray
         The precision of the prior of each group of weights, by the name of its layer.
     log_marginal_likelihood_ : float
@@ -219,6 +246,12 @@ default="sigmoid"
     With rows weighted by s (1 by default), the loss is
 
         L = 1/(2 Σs) Σᵢ sᵢ ‖ŷᵢ - yᵢ‖²  +  alpha/(2 Σs) ‖coefs‖².
+
+    Other losses have in the place of ½ ‖ŷ - y‖² the sum over the outputs of, with e = ŷ - y,
+
+        huber      ½ e² up to |e| = δ, and δ (|e| - δ/2) from there
+        poisson    ŷ - y log ŷ + y log y - y,    ŷ = exp(z) of the network's output z
+        pinball    max((1 - q) e, -q e)
 
     Arithmetic has the dtype of X: float32 data are trained on in float32.
 
@@ -248,7 +281,7 @@ default="sigmoid"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "loss": [StrOptions({"squared_error"})],
+        "loss": [StrOptions(set(LOSSES))],
         "solver": [StrOptions({"auto", "lm", "lbfgs", "adam", "sgd", "gd"})],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -274,6 +307,8 @@ default="sigmoid"
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "standardize": ["boolean"],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
     n_iter_: int
@@ -310,6 +345,8 @@ default="sigmoid"
         max_fun: int = 15_000,
         n_init: int = 1,
         standardize: bool = True,
+        huber_delta: float = 1.35,
+        quantile: float = 0.5,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -337,6 +374,8 @@ default="sigmoid"
         self.max_fun = max_fun
         self.n_init = n_init
         self.standardize = standardize
+        self.huber_delta = huber_delta
+        self.quantile = quantile
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -359,8 +398,9 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, or if training diverges;
-            the estimator is then what it was before.
+            If the data are not finite numbers of matching shapes, if y is negative where the
+            `loss` is "poisson", if the `solver` does not take the `loss`, or if training
+            diverges; the estimator is then what it was before.
         """
         with self._unchanged_on_error():
             return self._fit(X, y, sample_weight, go_on=self.warm_start, one_epoch=False)
@@ -417,6 +457,7 @@ default="sigmoid"
         one_epoch: bool,
     ) -> Self:
         """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
+        loss = self._make_loss()
         go_on = go_on and hasattr(self, "weights_")
         resumed = getattr(self, "_left_off", None) if go_on and one_epoch else None
         seen_before = go_on and hasattr(self, "n_features_in_")
@@ -427,25 +468,30 @@ default="sigmoid"
         # The rows to train on and those to hold out, in z-scores.
         rows, held_out = self._split(Rows(X, y, sample_weight), rng)
         moments = rows.moments() if self.standardize else None
+        if moments and loss.is_robust:
+            moments = (moments[0], rows.robust_target_moments(loss.center))
         if moments and resumed and resumed.moments:
             moments = (resumed.moments[0] + moments[0], resumed.moments[1] + moments[1])
         name = self._solver_name(network, rows.n_rows, one_epoch)
         dtype = np.float64 if name == "lm" else X.dtype
-        units = _units(network, moments, X.dtype)
+        units = _units(network, moments, X.dtype, loss)
         rows = rows.in_units(units, dtype)
         held_out = held_out and held_out.in_units(units, dtype)
 
         # What to minimise, where from, how, and who watches.
-        objective = Objective(network, rows, self._penalty(name))
+        objective = _make_objective(network, rows, self._penalty(name), loss)
         solver = self._make_solver(name, rows.n_rows, 1 if one_epoch else self.max_iter, rng)
         if resumed and isinstance(solver, MinibatchSolver):
             solver.resume(resumed.solver)
-        monitor = self._make_monitor(solver, objective, held_out)
+        monitor = self._make_monitor(solver, objective, held_out, loss)
         if go_on:
             n_stalled = resumed.n_stalled if resumed else 0
             monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
-        start = partial(self._starting_weights, network, units, rng, second_order=name == "lm")
+        start = partial(
+            self._starting_weights, network, units, rng,
+            second_order=name == "lm", bias=_output_bias(loss, rows),
+        )  # fmt: skip
         w = start(go_on=go_on).astype(dtype)
         w, posterior = self._minimize(solver, objective, w, monitor)
         for _ in range(1, 1 if one_epoch else self.n_init):
@@ -477,13 +523,29 @@ default="sigmoid"
         self.t_ = monitor.n_iter * rows.n_rows + (getattr(self, "t_", 0) if go_on else 0)
         self.n_outputs_ = y.shape[1]
         self.n_layers_ = len(network.layer_sizes)
-        self.out_activation_ = "identity"
+        self.out_activation_ = loss.out_activation
         if name in IN_PARTS:
             self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
         else:
             self.__dict__.pop("_left_off", None)
         self._set_posterior(posterior, objective)
         return self
+
+    def _make_loss(self) -> Loss:
+        """The loss, if the solver takes it."""
+        loss = make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+        if self.solver == "lm" and self.loss == "pinball":
+            raise ValueError(
+                "solver='lm' needs a loss that curves, and loss='pinball' does not: "
+                "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+            )
+        if self.solver == "lm" and self.loss != "squared_error" and self.alpha == "auto":
+            raise ValueError(
+                "solver='lm' with alpha='auto' sets the penalty by the evidence, which is known "
+                f"for loss='squared_error' only: for loss={self.loss!r} set alpha to a number, or "
+                "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+            )
+        return loss
 
     def _penalty(self, solver_name: str) -> float:
         """`alpha` as a number; nought where the evidence sets it."""
@@ -525,6 +587,8 @@ default="sigmoid"
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError("loss='poisson' requires non-negative y.")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=X.dtype, ensure_non_negative=True
@@ -579,12 +643,20 @@ default="sigmoid"
         return rows.take(train), rows.take(held_out)
 
     def _starting_weights(
-        self, network: Network, units: Units, rng: RandomState, *, go_on: bool, second_order: bool
+        self,
+        network: Network,
+        units: Units,
+        rng: RandomState,
+        *,
+        go_on: bool,
+        second_order: bool,
+        bias: FloatArray | float,
     ) -> FloatArray:
         """A flat vector in `units`: random, or what `weights_` are in these units."""
         if not go_on:
             gain = SMALL_WEIGHTS if second_order else 1.0
             layers = network.layers(network.initial_weights(rng, gain))
+            layers[-1][0] += bias
             layers = change_units(layers, units, units)  # constant inputs are ignored
         elif [W.shape for W in self.weights_] == network.shapes:
             raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
@@ -603,7 +675,8 @@ default="sigmoid"
         n_parameters = network.n_parameters
         if one_epoch:
             return "adam"
-        if n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
+        takes_lm = self.loss == "squared_error" or (self.loss != "pinball" and self.alpha != "auto")
+        if takes_lm and n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
             return "lm"
         return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 
@@ -632,17 +705,21 @@ default="sigmoid"
             **minibatches,
         )
 
-    def _make_monitor(self, solver: Solver, objective: Objective, held_out: Rows | None) -> Monitor:
+    def _make_monitor(
+        self, solver: Solver, objective: Objective, held_out: Rows | None, loss: Loss
+    ) -> Monitor:
         def rmse(w: FloatArray, loss: float) -> float:
             error = np.sqrt(objective.mean_squared_error(w, loss))
             return float(error * objective.rows.units.outputs.scale[0])
 
         one_output = objective.network.layer_sizes[-1] == 1
+        score = partial(_held_out_score, objective.network, held_out, loss)
         return Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
-            validation_score=partial(_r2_score, objective.network, held_out) if held_out else None,
-            rmse=rmse if one_output else None,
+            validation_score=score if held_out else None,
+            score_name="D²" if loss.is_robust else "R²",
+            rmse=rmse if one_output and objective.is_least_squares else None,
             verbose=bool(self.verbose),
             advice=solver.advice,
         )
@@ -675,7 +752,7 @@ default="sigmoid"
             monitor.restate(objective.value_and_gradient(w)[0])
         if isinstance(solver, EvidenceMaximization):
             return solver.posterior.w, solver.posterior
-        if isinstance(solver, LevenbergMarquardt):
+        if isinstance(solver, LevenbergMarquardt) and objective.is_least_squares:
             return w, posterior_under_penalty(objective, w)
         return w, None
 
@@ -696,8 +773,9 @@ default="sigmoid"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         return_std : bool, default=False
-            Also return the standard deviation of a new observation, after training by "lm":
-            the noise, and how unsure the weights are, by Laplace's approximation.
+            Also return the standard deviation of a new observation, after training by "lm" on
+            the squared error: the noise, and how unsure the weights are, by Laplace's
+            approximation.
 
         Returns
         -------
@@ -711,20 +789,21 @@ default="sigmoid"
             Before :meth:`fit`.
         ValueError
             If X has other columns than the X of :meth:`fit`, or if `return_std` is asked for
-            after training by a solver that has no posterior.
+            after training by a solver, or on a loss, that has no posterior.
         """
         check_is_fitted(self)
         if return_std and not hasattr(self, "_posterior"):
             raise ValueError(
-                f"return_std needs a model trained by solver='lm', and this one was by "
-                f"{getattr(self, 'solver_', self.solver)!r}, which knows no posterior."
+                "return_std needs a model trained by solver='lm' on loss='squared_error', and this "
+                f"one was by {getattr(self, 'solver_', self.solver)!r} on {self.loss!r}, which "
+                "knows no posterior."
             )
         X = self._validate_inputs(X)
         dtype = np.result_type(X, self.weights_[0])
         network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
         nothing = np.empty((X.shape[0], 0))
         rows = Rows(X, nothing, dtype=dtype)
-        y = _predict(network, self.weights_, rows)
+        y = _predict(network, self.weights_, rows, self._out_activation)
         if not return_std:
             return y.ravel() if y.shape[1] == 1 else y
         posterior, units = self._posterior
@@ -773,12 +852,22 @@ default="sigmoid"
             workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
             network.forward(self.weights_, block.inputs, workspace)
             D = network.input_gradient(self.weights_, block.inputs, workspace)
+            slope = np.empty_like(workspace.prediction)
+            self._out_activation.value(workspace.prediction)
+            self._out_activation.slope(workspace.prediction, slope)
+            D *= slope[:, np.newaxis]
             gradient[block.start : block.start + n_rows] = D.transpose(2, 0, 1)
 
         with np.errstate(over="ignore"):
             for _ in rows.map(differentiate, network.floats_per_row + X.shape[1] * n_outputs):
                 pass
         return gradient[:, 0] if n_outputs == 1 else gradient
+
+    @property
+    def _out_activation(self) -> Activation:
+        """What makes a prediction of what the output layer gives."""
+        name = getattr(self, "out_activation_", None) or self._make_loss().out_activation
+        return OUTPUT_ACTIVATIONS[name]
 
     @property
     def coefs_(self) -> list[FloatArray]:
@@ -799,14 +888,40 @@ default="sigmoid"
         return tags
 
 
-def _units(network: Network, moments: tuple[Moments, Moments] | None, dtype: Any) -> Units:
-    """z-scores by the moments of the inputs and the targets; without them, raw."""
+def _units(
+    network: Network, moments: tuple[Moments, Moments] | None, dtype: Any, loss: Loss
+) -> Units:
+    """z-scores by the moments of the inputs and the targets; without them, raw.
+
+    The targets stay raw where their units are no change of the output layer's weights.
+    """
     if moments is None:
         return Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
     for name, m in zip("Xy", moments, strict=True):
         if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
             raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
-    return Units(Scaling.of(moments[0], dtype), Scaling.of(moments[1], np.float64))
+    inputs = Scaling.of(moments[0], dtype)
+    if loss.out_activation != "identity":
+        return Units(inputs, Scaling.identity(network.layer_sizes[-1]))
+    return Units(inputs, Scaling.of(moments[1], np.float64))
+
+
+def _make_objective(network: Network, rows: Rows, alpha: float, loss: Loss) -> Objective:
+    """What to minimise; the squared error has a class of its own, which does more."""
+    if isinstance(loss, SquaredError):
+        return Objective(network, rows, alpha)
+    return GeneralObjective(network, rows, alpha, loss)
+
+
+def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
+    """What to add to the first biases of the output, so that predictions have the targets' mean.
+
+    z-scores need nothing: theirs is 0.
+    """
+    if loss.out_activation == "identity":
+        return 0.0
+    mean = rows.moments()[1].mean
+    return np.log(np.where(mean > 0, mean, 1))
 
 
 def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> list[FloatArray]:
@@ -824,13 +939,19 @@ def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> 
 
 def _stages(solver: Solver, objective: Objective) -> list[Objective]:
     """What to minimise in turn: solvers that magnify rounding start from what has none."""
-    coarse = objective.coarse()
-    if coarse is objective or not isinstance(solver, (LBFGS, LevenbergMarquardt)):
+    if not isinstance(solver, (LBFGS, LevenbergMarquardt)):
         return [objective]
-    return [coarse, objective]
+    coarse = objective.coarse()
+    last = [] if coarse is objective else [objective.stages()[-1]]
+    return [*coarse.stages(), *last]
 
 
-def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatArray:
+def _predict(
+    network: Network,
+    weights: list[FloatArray],
+    rows: Rows,
+    out_activation: Activation,
+) -> FloatArray:
     """The predictions for all rows, of shape (n_rows, n_outputs)."""
     y = np.empty((rows.n_rows, network.layer_sizes[-1]), rows.dtype)
     workspaces = threading.local()
@@ -842,6 +963,7 @@ def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatAr
         if workspace is None or workspace.n_rows != n_rows:
             workspaces.last = workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
         prediction = network.forward(weights, block.inputs, workspace)
+        out_activation.value(prediction)
         y[block.start : block.start + n_rows] = prediction.T
 
     with np.errstate(over="ignore"):
@@ -861,8 +983,10 @@ def _is_better(
     return attempt.loss_curve[-1] < monitor.loss_curve[-1]
 
 
-def _r2_score(network: Network, rows: Rows, w: FloatArray) -> float:
-    """R² of the predictions for all rows."""
+def _held_out_score(network: Network, rows: Rows | None, loss: Loss, w: FloatArray) -> float:
+    """R² of the predictions for all rows, or D² of the quantile that a robust loss looks for."""
+    assert rows is not None
     whole = rows.whole()
-    y = _predict(network, network.layers(w), rows)
-    return float(r2_score(whole.targets.T, y, sample_weight=whole.weights))
+    y = _predict(network, network.layers(w), rows, OUTPUT_ACTIVATIONS[loss.out_activation])
+    score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
+    return float(score(whole.targets.T, y, sample_weight=whole.weights))
