@@ -25,7 +25,7 @@ from scipy.special import xlogy
 
 from ._typing import FloatArray
 
-WIDTHS = (1.0, 0.1, 1e-2, 1e-3)
+WIDTHS = (0.1, 1e-2, 1e-3, 1e-4)
 """What a pinball is rounded by, in turn, for a method that needs a continuous gradient."""
 
 

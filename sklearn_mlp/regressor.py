@@ -124,8 +124,9 @@ default="sigmoid"
           fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above. Never "lm" where it
           does not take the `loss`.
 
-        "lm" does not take the "pinball", which has no curvature; "lbfgs" minimises it rounded
-        within a distance from its kink that shrinks from 1 to 0.001.
+        "lm" does not take the "pinball" loss, which has no curvature. "lbfgs" needs a continuous
+        gradient, and minimises it rounded within a distance from its kink that shrinks from 0.1
+        to 0.0001, in the units of the targets that `standardize` says.
     alpha : "auto" or float, default="auto"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" has it set
         by the evidence under "lm", group by group, and is 1e-4 otherwise.
