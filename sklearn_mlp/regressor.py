@@ -163,8 +163,9 @@ default="sigmoid"
         Whether it is Nesterov's.
     early_stopping : bool, default=False
         Hold rows out, stop when their score no longer improves, and keep the weights that
-        scored best. The score is R²; for the "huber" and "pinball" losses D², the share of the
-        pinball loss that is explained (:func:`~sklearn.metrics.d2_pinball_score`).
+        scored best. The score is R²; for the "pinball" loss it is D², the share of it that is
+        explained (:func:`~sklearn.metrics.d2_pinball_score`), and for "huber" that of the
+        absolute error.
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -183,8 +184,8 @@ default="sigmoid"
         `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
         :meth:`partial_fit` the z-scores are those of all rows seen so far. The "huber" and
         "pinball" losses have the targets in units that outliers do not change, of 1.4826
-        times the median distance from the median (under :meth:`partial_fit`, its mean over the
-        calls). The "poisson" loss has them as they are.
+        times the median distance from the median (under :meth:`partial_fit`, that of each call,
+        pooled). The "poisson" loss has them as they are.
     huber_delta : float, default=1.35
         The error from which on the "huber" loss is linear, in the units of the targets that
         `standardize` says, which are about their standard deviation without the outliers. The
@@ -458,6 +459,7 @@ default="sigmoid"
         one_epoch: bool,
     ) -> Self:
         """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
+        self._refuse_solver_without_loss()
         loss = self._make_loss()
         go_on = go_on and hasattr(self, "weights_")
         resumed = getattr(self, "_left_off", None) if go_on and one_epoch else None
@@ -533,8 +535,10 @@ default="sigmoid"
         return self
 
     def _make_loss(self) -> Loss:
-        """The loss, if the solver takes it."""
-        loss = make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+        return make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+
+    def _refuse_solver_without_loss(self) -> None:
+        """Raise if the solver does not take the loss."""
         if self.solver == "lm" and self.loss == "pinball":
             raise ValueError(
                 "solver='lm' needs a loss that curves, and loss='pinball' does not: "
@@ -546,7 +550,6 @@ default="sigmoid"
                 f"for loss='squared_error' only: for loss={self.loss!r} set alpha to a number, or "
                 "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
             )
-        return loss
 
     def _penalty(self, solver_name: str) -> float:
         """`alpha` as a number; nought where the evidence sets it."""
@@ -794,10 +797,12 @@ default="sigmoid"
         """
         check_is_fitted(self)
         if return_std and not hasattr(self, "_posterior"):
+            solver = getattr(self, "solver_", self.solver)
+            other = "" if self.loss == "squared_error" else f" on loss={self.loss!r}"
+            wanted = " on loss='squared_error'" if other else ""
             raise ValueError(
-                "return_std needs a model trained by solver='lm' on loss='squared_error', and this "
-                f"one was by {getattr(self, 'solver_', self.solver)!r} on {self.loss!r}, which "
-                "knows no posterior."
+                f"return_std needs a model trained{wanted} by solver='lm', and this one was by "
+                f"{solver!r}{other}, which knows no posterior."
             )
         X = self._validate_inputs(X)
         dtype = np.result_type(X, self.weights_[0])
@@ -989,5 +994,7 @@ def _held_out_score(network: Network, rows: Rows | None, loss: Loss, w: FloatArr
     assert rows is not None
     whole = rows.whole()
     y = _predict(network, network.layers(w), rows, OUTPUT_ACTIVATIONS[loss.out_activation])
+    if not np.isfinite(y).all():  # an exponential may overflow where the rows trained on do not
+        return -np.inf
     score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
     return float(score(whole.targets.T, y, sample_weight=whole.weights))
