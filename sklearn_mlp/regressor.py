@@ -185,7 +185,8 @@ default="sigmoid"
         :meth:`partial_fit` the z-scores are those of all rows seen so far. The "huber" and
         "pinball" losses have the targets in units that outliers do not change, of 1.4826
         times the median distance from the median (under :meth:`partial_fit`, that of each call,
-        pooled). The "poisson" loss has them as they are.
+        pooled). The "poisson" loss has them as they are: `alpha` and `tol` weigh the more, the
+        smaller they are.
     huber_delta : float, default=1.35
         The error from which on the "huber" loss is linear, in the units of the targets that
         `standardize` says, which are about their standard deviation without the outliers. The
