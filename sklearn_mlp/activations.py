@@ -88,6 +88,15 @@ def _identity_slope(h: FloatArray, out: FloatArray) -> None:
     out[...] = 1
 
 
+def _exp(z: FloatArray) -> None:
+    np.exp(z, out=z)
+
+
+def _exp_slope(h: FloatArray, out: FloatArray) -> None:
+    """exp' = exp."""
+    out[...] = h
+
+
 _SIGMOID = Activation(_sigmoid, _sigmoid_slope, _sigmoid_of_minus)
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -98,3 +107,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "softplus": Activation(_softplus, _softplus_slope),
     "identity": Activation(_identity, _identity_slope),
 }
+
+OUTPUT_ACTIVATIONS: dict[str, Activation] = {
+    "identity": ACTIVATIONS["identity"],
+    "exp": Activation(_exp, _exp_slope),
+}
+"""What makes a prediction of what the output layer gives; which one is the loss's to say."""

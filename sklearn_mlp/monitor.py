@@ -31,6 +31,8 @@ class Monitor:
         Maps weights to their score and their loss on rows held out. With it, "improvement" is
         the score's, and the best weights are those with the best score; without, the loss
         decides both.
+    score_name : str, default="R²"
+        What to print the score as.
     rmse : callable, optional
         Maps weights and loss to the error in the units of y, to be printed.
     verbose : bool
@@ -66,6 +68,7 @@ class Monitor:
         tol: float,
         n_iter_no_change: int,
         validation: Callable[[FloatArray], tuple[float, float]] | None = None,
+        score_name: str = "R²",
         rmse: Callable[[FloatArray, float], float] | None = None,
         verbose: bool = False,
         advice: str = "",
@@ -90,6 +93,7 @@ class Monitor:
         self.interrupted = False
         self.stopped = False
         self._validation = validation
+        self._score_name = score_name
         self._rmse = rmse
         self._table = _Table() if verbose else None
         self._heading = ""
@@ -138,6 +142,7 @@ class Monitor:
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validation=self._validation,
+            score_name=self._score_name,
             rmse=self._rmse,
             advice=self.advice,
             max_iter=max_iter,
@@ -244,7 +249,7 @@ class Monitor:
         if self._rmse is not None:
             cells["RMSE"] = _five_digits(self._rmse(w, loss))
         if self.early_stopping:
-            cells["validation R²"] = f"{self.validation_scores[-1]:>13.5f}"
+            cells[f"validation {self._score_name}"] = f"{self.validation_scores[-1]:>13.5f}"
         one_of_many = self.max_iter == 1 and epoch > 1  # epochs of partial_fit share a header
         if self.max_iter is not None and self.max_iter > 1:
             at_end = last or self.n_iter == self.max_iter

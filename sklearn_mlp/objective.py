@@ -13,6 +13,12 @@ with e = ŷ - y and J the Jacobian of that output. Any weighting of the outputs 
 quadratic penalty can be made of these. One symmetric product gives all three,
 
     [J e]ᵀ S [J e] = [[H_k, g_k], [g_kᵀ, E_k]].
+
+:class:`GeneralObjective` is the same of another loss ℓ in the place of ½ e², with its derivative
+ℓ' and its curvature c by the output in those of e and 1:
+
+    L(w) = 1/Σs Σᵢ sᵢ ℓᵢ + α/(2 Σs) ‖coefs‖²
+    E_k = 2 Σᵢ sᵢ ℓᵢ,    g_k = Σᵢ sᵢ ℓ'ᵢ J_iᵀ,    H_k = Σᵢ sᵢ cᵢ J_iᵀ J_i.
 """
 
 import threading
@@ -24,6 +30,7 @@ from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
+from .losses import Loss
 from .network import Network, Workspace
 from .rows import KEPT_FLOATS, Block, Rows
 
@@ -82,6 +89,8 @@ class Objective:
     (2.5, array([-2. , -1.5]))
     """
 
+    is_least_squares = True
+
     def __init__(self, network: Network, rows: Rows, alpha: float) -> None:
         self.network = network
         self.rows = rows
@@ -100,6 +109,10 @@ class Objective:
         """
         rows = self.rows.coarse() if len(self.network.shapes) > 1 else self.rows
         return self if rows is self.rows else Objective(self.network, rows, self.alpha)
+
+    def stages(self) -> "list[Objective]":
+        """What to minimise in turn by a method that needs a continuous gradient."""
+        return [self]
 
     def _workspace(self, block: Block) -> Workspace:
         """Arrays for the rows of a block: its own where the data are few, shared by size else."""
@@ -190,10 +203,8 @@ class Objective:
         def add(block: Block, total: list[FloatArray] | None) -> list[FloatArray]:
             workspace = self._forward(w, block)
             J_e = self._jacobian_and_error(block)
-            J = self.network.jacobian(layers, block.inputs, workspace, out=J_e[:, :-1])
-            if block.weights is not None:
-                J *= np.sqrt(block.weights)
-            J_e[:, -1] = workspace.error
+            self.network.jacobian(layers, block.inputs, workspace, out=J_e[:, :-1])
+            self._weigh(J_e, block, workspace)
             if total is None:
                 total = [np.zeros((n_columns, n_columns), order="F") for _ in J_e]
             # A symmetric rank-n update makes one triangle, at half the cost of the product.
@@ -208,6 +219,12 @@ class Objective:
             g=np.array([S[-1, :-1] for S in sums]),
             H=[S[:-1, :-1] for S in sums],
         )
+
+    def _weigh(self, J_e: FloatArray, block: Block, workspace: Workspace) -> None:
+        """√s [J e], of which the J is there."""
+        if block.weights is not None:
+            J_e[:, :-1] *= np.sqrt(block.weights)
+        J_e[:, -1] = workspace.error
 
     def with_best_output(self, w: FloatArray, noise: FloatArray, prior: FloatArray) -> FloatArray:
         """``w`` with the output layer that is best for its hidden layers: linear least squares.
@@ -349,3 +366,91 @@ class Objective:
         """The mean of ‖ŷ - y‖² behind a ``value`` of L at ``w``: what remains less the penalty."""
         penalty = float(np.vdot(self.penalty * w, w)) / self.rows.total_weight
         return max(2 * value - penalty, 0.0)
+
+
+class GeneralObjective(Objective):
+    """The penalised mean of any loss of a network over rows of data.
+
+    Parameters
+    ----------
+    network : Network
+    rows : Rows
+    alpha : float
+        Strength of the penalty on the squared coefficients.
+    loss : Loss
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.losses import Poisson
+    >>> from sklearn_mlp.network import Network
+    >>> from sklearn_mlp.objective import GeneralObjective
+    >>> from sklearn_mlp.rows import Rows
+    >>> rows = Rows(np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]]))
+    >>> objective = GeneralObjective(Network([1, 1], "identity"), rows, 0.0, Poisson())
+    >>> objective.value_and_gradient(np.zeros(2))[1]  # the means of ŷ - y and of (ŷ - y) x
+    array([-1., -1.])
+    """
+
+    is_least_squares = False
+
+    def __init__(self, network: Network, rows: Rows, alpha: float, loss: Loss) -> None:
+        super().__init__(network, rows, alpha)
+        self.loss = loss
+
+    def coarse(self) -> "GeneralObjective":
+        """As of the base; the same where the targets are raw, and may be small beside the grid."""
+        if self.loss.out_activation != "identity" or len(self.network.shapes) == 1:
+            return self
+        rows = self.rows.coarse()
+        return self if rows is self.rows else self._like(rows, self.loss)
+
+    def stages(self) -> list[Objective]:
+        """Itself, or with a loss that has no continuous gradient itself less and less rounded."""
+        return [self._like(self.rows, loss) for loss in self.loss.stages()]
+
+    def _like(self, rows: Rows, loss: Loss) -> "GeneralObjective":
+        return GeneralObjective(self.network, rows, self.alpha, loss)
+
+    def errors(self, w: FloatArray) -> FloatArray:
+        """Twice the weighted sum of the loss of each output, shape (n_outputs,)."""
+
+        def terms(block: Block) -> tuple[FloatArray]:
+            loss = 2 * self.loss.value(self._forward(w, block).prediction, block.targets)
+            return (loss.sum(axis=1) if block.weights is None else loss @ block.weights,)
+
+        return self.rows.sum(terms, *self._jacobian_blocks)[0]
+
+    def gauss_newton(self, w: FloatArray) -> GaussNewton:
+        """The loss and its generalised Gauss-Newton derivatives. In float64.
+
+        Parameters
+        ----------
+        w : array of shape (n_parameters,)
+
+        Returns
+        -------
+        GaussNewton
+        """
+        return super().gauss_newton(w)._replace(E=self.errors(w))
+
+    def _weigh(self, J_e: FloatArray, block: Block, workspace: Workspace) -> None:
+        """[√(s c) J, √s ℓ'/√c], whose products are H and g."""
+        z, y = workspace.prediction, block.targets
+        root = np.sqrt(self.loss.curvature(z, y))
+        J_e[:, -1] = self.loss.slope(z, y) / root
+        J_e[:, :-1] *= root[:, np.newaxis]
+        if block.weights is not None:
+            J_e *= np.sqrt(block.weights)
+
+    def _data_terms(self, layers: list[FloatArray], block: Block, out: list[FloatArray]) -> float:
+        """Σ s ℓ, and its gradient in ``out``."""
+        workspace = self._workspace(block)
+        workspace.w = None
+        z, y = self.network.forward(layers, block.inputs, workspace), block.targets
+        loss, seed = self.loss.value(z, y), self.loss.slope(z, y)
+        if block.weights is not None:
+            loss *= block.weights
+            seed *= block.weights
+        self.network.gradient(layers, block.inputs, workspace, seed, out)
+        return float(loss.sum())

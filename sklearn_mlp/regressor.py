@@ -15,7 +15,7 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import (
     Tags,
@@ -34,7 +34,7 @@ from sklearn.utils.validation import (
 )
 
 from ._typing import FloatArray, MatrixLike
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .evidence import (
     SMALL_WEIGHTS,
@@ -46,9 +46,10 @@ from .evidence import (
     predictive_std,
     relevances,
 )
+from .losses import LOSSES, Loss, SquaredError, make_loss
 from .monitor import Monitor
 from .network import Network, Workspace
-from .objective import Objective
+from .objective import GeneralObjective, Objective
 from .rows import Block, Rows
 from .solvers import (
     LBFGS,
@@ -93,9 +94,9 @@ class _LeftOff(NamedTuple):
 class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Multi-layer perceptron regressor.
 
-    A fully connected network with a linear output, trained on half the mean squared error
-    plus a penalty on the coefficients. Inputs and targets may be in any units: z-scores of
-    both are taken inside and folded back into the weights (see `standardize`).
+    A fully connected network with a linear output, trained on half the mean squared error (or
+    another `loss`) plus a penalty on the coefficients. Inputs and targets may be in any units:
+    z-scores of both are taken inside and folded back into the weights (see `standardize`).
 
     Parameters have the names and meanings of scikit-learn's
     :class:`~sklearn.neural_network.MLPRegressor`, and its settings are accepted as they are:
@@ -108,8 +109,19 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers; "logistic" is another name for "sigmoid".
-    loss : {"squared_error"}, default="squared_error"
-        What is minimised.
+    loss : {"squared_error", "huber", "poisson", "pinball"}, default="squared_error"
+        What is minimised:
+
+        - "squared_error", half of it: predicts the mean;
+        - "huber", half the squared error of small errors and the absolute error of those beyond
+          `huber_delta`: predicts the mean of what is left of y without its outliers;
+        - "poisson", half the deviance of Poisson's distribution: predicts the mean of counts
+          or frequencies, `y` being at least 0, as the exponential of the network's output;
+        - "pinball": predicts the `quantile` of y.
+
+        All but "squared_error" leave out what rests on Gaussian noise: the evidence
+        (``solver="lm"`` then needs a number as `alpha`), `return_std`, and the attributes that
+        only "lm" gives.
     solver : {"auto", "lm", "lbfgs", "adam", "sgd", "gd"}, default="auto"
         How it is minimised:
 
@@ -118,7 +130,12 @@ default="sigmoid"
         - "adam" and "sgd", stochastic descent by minibatches;
         - "gd", the article's descent, one step an epoch over all rows;
         - "auto", with P parameters: "lm" where P² (n_samples + P) is up to 4e9, which keeps a
-          fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above.
+          fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above. Never "lm" where it
+          does not take the `loss`.
+
+        "lm" does not take the "pinball" loss, which has no curvature. "lbfgs" needs a continuous
+        gradient, and minimises it rounded within a distance from its kink that shrinks from 0.1
+        to 0.0001, in the units of the targets that `standardize` says.
     alpha : "auto" or float, default="auto"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" has it set
         by the evidence under "lm", group by group, and is 1e-4 otherwise.
@@ -156,8 +173,10 @@ default="sigmoid"
     nesterovs_momentum : bool, default=True
         Whether it is Nesterov's.
     early_stopping : bool, default=False
-        Hold rows out, stop when their score R² no longer improves, and keep the weights that
-        scored best.
+        Hold rows out, stop when their score no longer improves, and keep the weights that
+        scored best. The score is R²; for the "pinball" loss it is D², the share of it that is
+        explained (:func:`~sklearn.metrics.d2_pinball_score`), and for "huber" that of the
+        absolute error.
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out, if :meth:`fit` is given no `X_val`.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -174,7 +193,17 @@ default="sigmoid"
     standardize : bool, default=True
         Train on z-scores of X and y. Predictions then do not depend on the units of either;
         `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
-        :meth:`partial_fit` the z-scores are those of all rows seen so far.
+        :meth:`partial_fit` the z-scores are those of all rows seen so far. The "huber" and
+        "pinball" losses have the targets in units that outliers do not change, of 1.4826
+        times the median distance from the median (under :meth:`partial_fit`, that of each call,
+        pooled). The "poisson" loss has them as they are: `alpha` and `tol` weigh the more, the
+        smaller they are.
+    huber_delta : float, default=1.35
+        The error from which on the "huber" loss is linear, in the units of the targets that
+        `standardize` says, which are about their standard deviation without the outliers. The
+        smaller, the less outliers weigh.
+    quantile : float, default=0.5
+        What the "pinball" loss is to predict, between 0 and 1.
 
     Attributes
     ----------
@@ -193,10 +222,9 @@ default="sigmoid"
     loss_curve_ : list of float
         The loss at each iteration.
     validation_scores_ : list of float or None
-        R² on the rows held out at each iteration; None without `early_stopping`.
+        The score of the rows held out at each iteration; None without `early_stopping`.
     validation_loss_curve_ : list of float or None
-        The loss on those rows, less the penalty: half a mean squared error, in the units of
-        `loss_curve_`.
+        The loss on those rows, less the penalty, in the units of `loss_curve_`.
     best_validation_score_ : float or None
         The best of the `validation_scores_`.
     n_iter_ : int
@@ -207,9 +235,10 @@ default="sigmoid"
         Number of layers, input and output included.
     n_outputs_ : int
     out_activation_ : str
-        "identity".
+        "identity", or "exp" for the "poisson" loss.
     noise_std_ : float or ndarray of shape (n_outputs,)
-        Standard deviation of the noise, in the units of y. Only after "lm", as are the next.
+        Standard deviation of the noise, in the units of y. Only after "lm" on the squared
+        error, as are the next.
     alpha_ : dict of str to float or ndarray
         The precision of the prior of each group of weights, by the name of its layer.
     log_marginal_likelihood_ : float
@@ -233,6 +262,12 @@ default="sigmoid"
     With rows weighted by s (1 by default), the loss is
 
         L = 1/(2 Σs) Σᵢ sᵢ ‖ŷᵢ - yᵢ‖²  +  alpha/(2 Σs) ‖coefs‖².
+
+    Other losses have in the place of ½ ‖ŷ - y‖² the sum over the outputs of, with e = ŷ - y,
+
+        huber      ½ e² up to |e| = δ, and δ (|e| - δ/2) from there
+        poisson    ŷ - y log ŷ + y log y - y,    ŷ = exp(z) of the network's output z
+        pinball    max((1 - q) e, -q e)
 
     Arithmetic has the dtype of X: float32 data are trained on in float32.
 
@@ -262,7 +297,7 @@ default="sigmoid"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "loss": [StrOptions({"squared_error"})],
+        "loss": [StrOptions(set(LOSSES))],
         "solver": [StrOptions({"auto", "lm", "lbfgs", "adam", "sgd", "gd"})],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -288,6 +323,8 @@ default="sigmoid"
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "standardize": ["boolean"],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
     n_iter_: int
@@ -324,6 +361,8 @@ default="sigmoid"
         max_fun: int = 15_000,
         n_init: int = 1,
         standardize: bool = True,
+        huber_delta: float = 1.35,
+        quantile: float = 0.5,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -351,6 +390,8 @@ default="sigmoid"
         self.max_fun = max_fun
         self.n_init = n_init
         self.standardize = standardize
+        self.huber_delta = huber_delta
+        self.quantile = quantile
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -388,8 +429,9 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, if only one of `X_val` and
-            `y_val` is given, or they are without `early_stopping`, or if training diverges;
+            If the data are not finite numbers of matching shapes, if y is negative where the
+            `loss` is "poisson", if the `solver` does not take the `loss`, if only one of `X_val`
+            and `y_val` is given, or they are without `early_stopping`, or if training diverges;
             the estimator is then what it was before.
         """
         validation = self._given_validation(X_val, y_val, sample_weight_val)
@@ -472,6 +514,8 @@ default="sigmoid"
         one_epoch: bool,
     ) -> Self:
         """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
+        self._refuse_solver_without_loss()
+        loss = self._make_loss()
         given = (X, y, sample_weight)
         go_on = go_on and hasattr(self, "weights_")
         resumed = getattr(self, "_left_off", None) if go_on and one_epoch else None
@@ -486,28 +530,33 @@ default="sigmoid"
         else:
             rows, held_out = Rows(X, y, sample_weight), self._validation_rows(validation, X, y)
         moments = rows.moments() if self.standardize else None
+        if moments and loss.is_robust:
+            moments = (moments[0], rows.robust_target_moments(loss.center))
         if moments and resumed and resumed.moments:
             moments = (resumed.moments[0] + moments[0], resumed.moments[1] + moments[1])
         name = self._solver_name(network, rows.n_rows, one_epoch)
         dtype = np.float64 if name == "lm" else X.dtype
-        units = _units(network, moments, X.dtype)
+        units = _units(network, moments, X.dtype, loss)
         rows = rows.in_units(units, dtype)
         held_out = held_out and held_out.in_units(units, dtype)
 
         # What to minimise, where from, how, and who watches.
-        objective = Objective(network, rows, self._penalty(name))
+        objective = _make_objective(network, rows, self._penalty(name), loss)
         max_iter, n_init = (1, 1) if one_epoch else (self.max_iter, self.n_init)
         solver = self._make_solver(name, rows.n_rows, max_iter, rng)
         if resumed and isinstance(solver, MinibatchSolver):
             solver.resume(resumed.solver)
         n_parts = max_iter if not isinstance(solver, EvidenceMaximization) else len(STARTS) + 1
         task = self._begin_task(given, rows, n_parts if n_init == 1 else n_init, one_epoch)
-        monitor = self._make_monitor(solver, objective, held_out, max_iter, task, X.dtype)
+        monitor = self._make_monitor(solver, objective, held_out, loss, max_iter, task, X.dtype)
         if go_on:
             n_stalled = resumed.n_stalled if resumed else 0
             monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
-        start = partial(self._starting_weights, network, units, rng, second_order=name == "lm")
+        start = partial(
+            self._starting_weights, network, units, rng,
+            second_order=name == "lm", bias=_output_bias(loss, rows),
+        )  # fmt: skip
         if n_init == 1:
             w = start(go_on=go_on).astype(dtype)
             w, posterior = self._minimize(solver, objective, w, monitor)
@@ -548,7 +597,7 @@ default="sigmoid"
         self.t_ = monitor.n_iter * rows.n_rows + (getattr(self, "t_", 0) if go_on else 0)
         self.n_outputs_ = y.shape[1]
         self.n_layers_ = len(network.layer_sizes)
-        self.out_activation_ = "identity"
+        self.out_activation_ = loss.out_activation
         if name in IN_PARTS:
             self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
         else:
@@ -580,6 +629,23 @@ default="sigmoid"
         if task is not None:
             self._forget_posterior()  # the models that callbacks are shown have none yet
         return task
+
+    def _make_loss(self) -> Loss:
+        return make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+
+    def _refuse_solver_without_loss(self) -> None:
+        """Raise if the solver does not take the loss."""
+        if self.solver == "lm" and self.loss == "pinball":
+            raise ValueError(
+                "solver='lm' needs a loss that curves, and loss='pinball' does not: "
+                "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+            )
+        if self.solver == "lm" and self.loss != "squared_error" and self.alpha == "auto":
+            raise ValueError(
+                "solver='lm' with alpha='auto' sets the penalty by the evidence, which is known "
+                f"for loss='squared_error' only: for loss={self.loss!r} set alpha to a number, or "
+                "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+            )
 
     def _penalty(self, solver_name: str) -> float:
         """`alpha` as a number; nought where the evidence sets it."""
@@ -624,6 +690,8 @@ default="sigmoid"
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError("loss='poisson' requires non-negative y.")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=X.dtype, ensure_non_negative=True
@@ -699,12 +767,20 @@ default="sigmoid"
         return rows.take(train), rows.take(held_out)
 
     def _starting_weights(
-        self, network: Network, units: Units, rng: RandomState, *, go_on: bool, second_order: bool
+        self,
+        network: Network,
+        units: Units,
+        rng: RandomState,
+        *,
+        go_on: bool,
+        second_order: bool,
+        bias: FloatArray | float,
     ) -> FloatArray:
         """A flat vector in `units`: random, or what `weights_` are in these units."""
         if not go_on:
             gain = SMALL_WEIGHTS if second_order else 1.0
             layers = network.layers(network.initial_weights(rng, gain))
+            layers[-1][0] += bias
             layers = change_units(layers, units, units)  # constant inputs are ignored
         elif [W.shape for W in self.weights_] == network.shapes:
             raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
@@ -723,7 +799,8 @@ default="sigmoid"
         n_parameters = network.n_parameters
         if one_epoch:
             return "adam"
-        if n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
+        takes_lm = self.loss == "squared_error" or (self.loss != "pinball" and self.alpha != "auto")
+        if takes_lm and n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
             return "lm"
         return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 
@@ -757,6 +834,7 @@ default="sigmoid"
         solver: Solver,
         objective: Objective,
         held_out: Rows | None,
+        loss: Loss,
         max_iter: int,
         task: Task | None,
         dtype: Any,
@@ -781,15 +859,16 @@ default="sigmoid"
                 "n_iter_": monitor.n_iter,
                 "n_layers_": len(network.layer_sizes),
                 "n_outputs_": network.layer_sizes[-1],
-                "out_activation_": "identity",
+                "out_activation_": loss.out_activation,
             }
 
         one_output = network.layer_sizes[-1] == 1
         return Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
-            validation=partial(_score_and_loss, network, held_out) if held_out else None,
-            rmse=rmse if one_output else None,
+            validation=partial(_score_and_loss, network, held_out, loss) if held_out else None,
+            score_name="D²" if loss.is_robust else "R²",
+            rmse=rmse if one_output and objective.is_least_squares else None,
             verbose=bool(self.verbose),
             advice=solver.advice,
             max_iter=max_iter,
@@ -825,7 +904,7 @@ default="sigmoid"
             monitor.restate(objective.value_and_gradient(w)[0])
         if isinstance(solver, EvidenceMaximization):
             return solver.posterior.w, solver.posterior
-        if isinstance(solver, LevenbergMarquardt):
+        if isinstance(solver, LevenbergMarquardt) and objective.is_least_squares:
             return w, posterior_under_penalty(objective, w)
         return w, None
 
@@ -846,8 +925,9 @@ default="sigmoid"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         return_std : bool, default=False
-            Also return the standard deviation of a new observation, after training by "lm":
-            the noise, and how unsure the weights are, by Laplace's approximation.
+            Also return the standard deviation of a new observation, after training by "lm" on
+            the squared error: the noise, and how unsure the weights are, by Laplace's
+            approximation.
 
         Returns
         -------
@@ -861,20 +941,23 @@ default="sigmoid"
             Before :meth:`fit`.
         ValueError
             If X has other columns than the X of :meth:`fit`, or if `return_std` is asked for
-            after training by a solver that has no posterior.
+            after training by a solver, or on a loss, that has no posterior.
         """
         check_is_fitted(self)
         if return_std and not hasattr(self, "_posterior"):
+            solver = getattr(self, "solver_", self.solver)
+            other = "" if self.loss == "squared_error" else f" on loss={self.loss!r}"
+            wanted = " on loss='squared_error'" if other else ""
             raise ValueError(
-                f"return_std needs a model trained by solver='lm', and this one was by "
-                f"{getattr(self, 'solver_', self.solver)!r}, which knows no posterior."
+                f"return_std needs a model trained{wanted} by solver='lm', and this one was by "
+                f"{solver!r}{other}, which knows no posterior."
             )
         X = self._validate_inputs(X)
         dtype = np.result_type(X, self.weights_[0])
         network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
         nothing = np.empty((X.shape[0], 0))
         rows = Rows(X, nothing, dtype=dtype)
-        y = _predict(network, self.weights_, rows)
+        y = _predict(network, self.weights_, rows, self._out_activation)
         if not return_std:
             return y.ravel() if y.shape[1] == 1 else y
         posterior, units = self._posterior
@@ -923,12 +1006,22 @@ default="sigmoid"
             workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
             network.forward(self.weights_, block.inputs, workspace)
             D = network.input_gradient(self.weights_, block.inputs, workspace)
+            slope = np.empty_like(workspace.prediction)
+            self._out_activation.value(workspace.prediction)
+            self._out_activation.slope(workspace.prediction, slope)
+            D *= slope[:, np.newaxis]
             gradient[block.start : block.start + n_rows] = D.transpose(2, 0, 1)
 
         with np.errstate(over="ignore"):
             for _ in rows.map(differentiate, network.floats_per_row + X.shape[1] * n_outputs):
                 pass
         return gradient[:, 0] if n_outputs == 1 else gradient
+
+    @property
+    def _out_activation(self) -> Activation:
+        """What makes a prediction of what the output layer gives."""
+        name = getattr(self, "out_activation_", None) or self._make_loss().out_activation
+        return OUTPUT_ACTIVATIONS[name]
 
     @property
     def coefs_(self) -> list[FloatArray]:
@@ -949,14 +1042,40 @@ default="sigmoid"
         return tags
 
 
-def _units(network: Network, moments: tuple[Moments, Moments] | None, dtype: Any) -> Units:
-    """z-scores by the moments of the inputs and the targets; without them, raw."""
+def _units(
+    network: Network, moments: tuple[Moments, Moments] | None, dtype: Any, loss: Loss
+) -> Units:
+    """z-scores by the moments of the inputs and the targets; without them, raw.
+
+    The targets stay raw where their units are no change of the output layer's weights.
+    """
     if moments is None:
         return Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
     for name, m in zip("Xy", moments, strict=True):
         if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
             raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
-    return Units(Scaling.of(moments[0], dtype), Scaling.of(moments[1], np.float64))
+    inputs = Scaling.of(moments[0], dtype)
+    if loss.out_activation != "identity":
+        return Units(inputs, Scaling.identity(network.layer_sizes[-1]))
+    return Units(inputs, Scaling.of(moments[1], np.float64))
+
+
+def _make_objective(network: Network, rows: Rows, alpha: float, loss: Loss) -> Objective:
+    """What to minimise; the squared error has a class of its own, which does more."""
+    if isinstance(loss, SquaredError):
+        return Objective(network, rows, alpha)
+    return GeneralObjective(network, rows, alpha, loss)
+
+
+def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
+    """What to add to the first biases of the output, so that predictions have the targets' mean.
+
+    z-scores need nothing: theirs is 0.
+    """
+    if loss.out_activation == "identity":
+        return 0.0
+    mean = rows.moments()[1].mean
+    return np.log(np.where(mean > 0, mean, 1))
 
 
 def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> list[FloatArray]:
@@ -974,13 +1093,19 @@ def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> 
 
 def _stages(solver: Solver, objective: Objective) -> list[Objective]:
     """What to minimise in turn: solvers that magnify rounding start from what has none."""
-    coarse = objective.coarse()
-    if coarse is objective or not isinstance(solver, (LBFGS, LevenbergMarquardt)):
+    if not isinstance(solver, (LBFGS, LevenbergMarquardt)):
         return [objective]
-    return [coarse, objective]
+    coarse = objective.coarse()
+    last = [] if coarse is objective else [objective.stages()[-1]]
+    return [*coarse.stages(), *last]
 
 
-def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatArray:
+def _predict(
+    network: Network,
+    weights: list[FloatArray],
+    rows: Rows,
+    out_activation: Activation,
+) -> FloatArray:
     """The predictions for all rows, of shape (n_rows, n_outputs)."""
     y = np.empty((rows.n_rows, network.layer_sizes[-1]), rows.dtype)
     workspaces = threading.local()
@@ -992,6 +1117,7 @@ def _predict(network: Network, weights: list[FloatArray], rows: Rows) -> FloatAr
         if workspace is None or workspace.n_rows != n_rows:
             workspaces.last = workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
         prediction = network.forward(weights, block.inputs, workspace)
+        out_activation.value(prediction)
         y[block.start : block.start + n_rows] = prediction.T
 
     with np.errstate(over="ignore"):
@@ -1011,10 +1137,18 @@ def _is_better(
     return attempt.loss_curve[-1] < monitor.loss_curve[-1]
 
 
-def _score_and_loss(network: Network, rows: Rows, w: FloatArray) -> tuple[float, float]:
-    """R² of the predictions for all rows, and the loss less the penalty."""
+def _score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> tuple[float, float]:
+    """The score of the predictions for all rows, and their loss without the penalty.
+
+    R², or D² of the quantile that a robust loss looks for.
+    """
     whole = rows.whole()
-    y = _predict(network, network.layers(w), rows)
-    score = float(r2_score(whole.targets.T, y, sample_weight=whole.weights))
-    squares = ((y - whole.targets.T) ** 2).sum(axis=1)
-    return score, 0.5 * float(np.average(squares, weights=whole.weights))
+    z = _predict(network, network.layers(w), rows, OUTPUT_ACTIVATIONS["identity"])
+    losses = loss.value(z, whole.targets.T).sum(axis=1)
+    mean_loss = float(np.average(losses, weights=whole.weights))
+    y = z.copy()
+    OUTPUT_ACTIVATIONS[loss.out_activation].value(y)
+    if not np.isfinite(y).all():  # an exponential may overflow where the rows trained on do not
+        return -np.inf, mean_loss
+    score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
+    return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss

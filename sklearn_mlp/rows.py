@@ -201,6 +201,14 @@ class Rows:
         with np.errstate(over="ignore", invalid="ignore"):
             return self.sum(moments_of, 3 * self.n_columns)
 
+    def robust_target_moments(self, center: float) -> Moments:
+        """What :meth:`Moments.robust` has in the place of the targets' moments."""
+        y, s = self.y, self.sample_weight
+        if self.index is not None:
+            y, s = y[self.index], None if s is None else s[self.index]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Moments.robust(y.T, s, center)
+
     def blocks(self, floats_per_row: int, block_floats: int | None = None) -> Iterator[Block]:
         """The data in order, in blocks whose working set fits the cache.
 

@@ -55,6 +55,27 @@ class Moments:
         std = span * np.sqrt(np.average(d**2, axis=1, weights=weights))
         return cls(total, (first + mean)[:, 0], std)
 
+    @classmethod
+    def robust(cls, columns: FloatArray, weights: FloatArray | None, center: float) -> Self:
+        """In their place a quantile and the median distance from the median, for outliers' sake.
+
+        The distance is in units of that of a normal distribution, 0.6745 standard deviations,
+        so that for such columns it is the standard deviation. Where more than half of the values
+        are the same it is nought, and the mean distance, in its units, takes its place.
+
+        Parameters
+        ----------
+        columns : array of shape (n_columns, n_rows)
+        weights : array of shape (n_rows,), optional
+        center : float
+            Which quantile to give as the mean.
+        """
+        s = np.ones(columns.shape[1]) if weights is None else weights
+        distances = np.abs(columns - _quantile(columns, s, 0.5)[:, np.newaxis])
+        std = _quantile(distances, s, 0.5) / 0.6744897501960817
+        mean = np.average(distances, axis=1, weights=s) * np.sqrt(np.pi / 2)
+        return cls(float(s.sum()), _quantile(columns, s, center), np.where(std > 0, std, mean))
+
     def __add__(self, other: Self) -> Self:
         total = self.weight + other.weight
         a, b = self.weight / total, other.weight / total
@@ -62,6 +83,15 @@ class Moments:
         within = np.hypot(np.sqrt(a) * self.std, np.sqrt(b) * other.std)
         std = np.hypot(within, np.sqrt(a * b) * difference)
         return type(self)(total, self.mean + b * difference, std)
+
+
+def _quantile(columns: FloatArray, weights: FloatArray, q: float) -> FloatArray:
+    """The least value of each column that weighs, with all below it, q of the whole or more."""
+    order = np.argsort(columns, axis=1)
+    below = np.cumsum(weights[order], axis=1)
+    reached = below >= q * below[:, -1:] * (1 - 1e-12)  # as equal weights sum to, but rounding
+    position = np.take_along_axis(order, reached.argmax(axis=1)[:, np.newaxis], axis=1)
+    return np.take_along_axis(columns, position, axis=1)[:, 0]
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,9 @@ class LevenbergMarquardt:
     errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once they do, the full
     Hessian takes the place of H: damped Newton steps.
 
+    Of another loss than the squared error (see :class:`GeneralObjective`), whose best output layer
+    and whose acceleration are not linear problems, it takes the steps alone.
+
     Parameters
     ----------
     max_iter : int
@@ -136,7 +139,9 @@ class LevenbergMarquardt:
         precisions = Precisions(np.ones(n_outputs), objective.penalty.astype(np.float64))
         total = objective.rows.total_weight
         deep = len(objective.network.shapes) > 2
-        w = objective.with_best_output(w, *precisions)
+        least_squares = objective.is_least_squares
+        if least_squares:
+            w = objective.with_best_output(w, *precisions)
         point: Point | None = Point(w, objective.gauss_newton(w))
         damping = Damping()
         while point is not None and monitor.n_iter < self.max_iter:
@@ -160,7 +165,8 @@ class LevenbergMarquardt:
             crawls = len(last) == STEPS_OF_A_CRAWL and last[-1] > 0.5 * last[0]
             point = step(
                 objective, point, precisions, damping, H,
-                accelerate=deep and crawls and not slow, project=not slow,
+                accelerate=least_squares and deep and crawls and not slow,
+                project=least_squares and not slow,
             )  # fmt: skip
         else:
             monitor.converged = point is None  # at the precision of the arithmetic

@@ -1,0 +1,240 @@
+"""The losses: each is its value for a row, its derivative and its curvature, by the output.
+
+With z what the output layer gives for a row and y its target, training minimises the mean of
+ℓ(z, y). The prediction is ŷ = z, or exp(z) where that has to be positive. The derivative ∂ℓ/∂z
+seeds the backward pass; the curvature c is what Gauss-Newton steps weigh the Jacobian with,
+
+    g = Σᵢ sᵢ (∂ℓ/∂z)ᵢ J_iᵀ,    H = Σᵢ sᵢ cᵢ J_iᵀ J_i,
+
+where c = ∂²ℓ/∂z² if that is positive, and else that of a parabola which touches ℓ and lies
+nowhere below it (iteratively reweighted least squares: Huber, 1981, section 7.8).
+
+    squared error    ½ (z - y)²
+    Huber            ½ (z - y)² up to |z - y| = δ, and δ (|z - y| - δ/2) from there
+    Poisson          exp(z) - y z + y log y - y: half the deviance, with ŷ = exp(z)
+    pinball          max((1 - q)(z - y), q (y - z)), least at the quantile q of y
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import xlogy
+
+from ._typing import FloatArray
+
+WIDTHS = (0.1, 1e-2, 1e-3, 1e-4)
+"""What a pinball is rounded by, in turn, for a method that needs a continuous gradient."""
+
+
+@dataclass(frozen=True)
+class Loss(ABC):
+    """What a prediction costs. Arguments are arrays of one shape, and so are the results.
+
+    Attributes
+    ----------
+    out_activation : {"identity", "exp"}
+        What makes a prediction of z, a key of ``OUTPUT_ACTIVATIONS``.
+    is_robust : bool
+        Whether it is there for targets whose mean and standard deviation tell little.
+    """
+
+    out_activation: ClassVar[str] = "identity"
+    is_robust: ClassVar[bool] = False
+
+    @property
+    def center(self) -> float:
+        """The quantile of the targets that is their middle to a robust loss."""
+        return 0.5
+
+    @abstractmethod
+    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """ℓ(z, y)."""
+
+    @abstractmethod
+    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂ℓ/∂z."""
+
+    @abstractmethod
+    def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """c, which is positive."""
+
+    def stages(self) -> "Sequence[Loss]":
+        """What to minimise in turn by a method that needs a continuous gradient."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class SquaredError(Loss):
+    """Half the squared error, ℓ = ½ (z - y)².
+
+    :class:`Objective` has it written out; this is the definition.
+    """
+
+    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """½ (z - y)²."""
+        return 0.5 * (z - y) ** 2
+
+    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂ℓ/∂z = z - y."""
+        return z - y
+
+    def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂²ℓ/∂z² = 1."""
+        return np.ones_like(z)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """Half the squared error of small errors, the absolute error of large (Huber, 1964).
+
+    With e = z - y and e_δ what remains of it between -δ and δ,
+
+        ℓ = e_δ (e - e_δ / 2),    ∂ℓ/∂z = e_δ,    c = e_δ / e.
+
+    Parameters
+    ----------
+    delta : float
+        δ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.losses import Huber
+    >>> e = np.array([0.5, 1.0, 3.0])
+    >>> Huber(1.0).value(e, np.zeros(3)), Huber(1.0).slope(e, np.zeros(3))
+    (array([0.125, 0.5  , 2.5  ]), array([0.5, 1. , 1. ]))
+    """
+
+    delta: float
+    is_robust: ClassVar[bool] = True
+
+    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """e_δ (e - e_δ / 2)."""
+        e = z - y
+        clipped = np.clip(e, -self.delta, self.delta)
+        return clipped * (e - 0.5 * clipped)
+
+    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂ℓ/∂z = e_δ."""
+        return np.clip(z - y, -self.delta, self.delta)
+
+    def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """c = e_δ / e = δ / max(|e|, δ)."""
+        return self.delta / np.maximum(np.abs(z - y), self.delta)
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """Half the deviance of Poisson's distribution with the mean ŷ = exp(z).
+
+    ℓ = ŷ - y z + y log y - y,    ∂ℓ/∂z = ŷ - y,    ∂²ℓ/∂z² = ŷ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.losses import Poisson
+    >>> z, y = np.log([1.0, 2.0]), np.array([0.0, 2.0])
+    >>> Poisson().value(z, y), Poisson().slope(z, y)
+    (array([1., 0.]), array([1., 0.]))
+    """
+
+    out_activation: ClassVar[str] = "exp"
+
+    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """exp(z) - y z + y log y - y."""
+        return np.exp(z) - y * z + (xlogy(y, y) - y)
+
+    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂ℓ/∂z = exp(z) - y."""
+        return np.exp(z) - y
+
+    def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂²ℓ/∂z² = exp(z)."""
+        return np.maximum(np.exp(z), np.finfo(z.dtype).tiny)
+
+
+@dataclass(frozen=True)
+class Pinball(Loss):
+    """The pinball loss, whose minimum is at a quantile (Koenker & Bassett, 1978).
+
+    With e = z - y and |e|_h the absolute value, rounded where it is less than h to the parabola
+    e²/2h + h/2 that has its values and slopes there,
+
+        ℓ = ½ (|e|_h + (1 - 2q) e),    ∂ℓ/∂z = ½ (e/h between -1 and 1, + 1 - 2q),
+        c = ½ / max(|e|, h).
+
+    Parameters
+    ----------
+    quantile : float
+        q.
+    width : float, default=0
+        h. The pinball itself has none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.losses import Pinball
+    >>> z, y = np.array([1.0, -1.0]), np.zeros(2)
+    >>> Pinball(0.9).value(z, y).round(3), Pinball(0.9).slope(z, y).round(3)
+    (array([0.1, 0.9]), array([ 0.1, -0.9]))
+    """
+
+    quantile: float
+    width: float = 0.0
+    is_robust: ClassVar[bool] = True
+
+    @property
+    def center(self) -> float:
+        """q."""
+        return self.quantile
+
+    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """½ (|e|_h + (1 - 2q) e)."""
+        e = z - y
+        size = np.abs(e)
+        if self.width:
+            size += 0.5 * np.maximum(self.width - size, 0) ** 2 / self.width
+        return 0.5 * (size + (1 - 2 * self.quantile) * e)
+
+    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂ℓ/∂z; at the kink the mean of those of both sides."""
+        e = z - y
+        side = np.clip(e / self.width, -1, 1) if self.width else np.sign(e)
+        return 0.5 * (side + (1 - 2 * self.quantile))
+
+    def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """c = ½ / max(|e|, h)."""
+        least = self.width or float(np.finfo(z.dtype).tiny)
+        return 0.5 / np.maximum(np.abs(z - y), least)
+
+    def stages(self) -> Sequence[Loss]:
+        """The same, less and less rounded."""
+        return [replace(self, width=width) for width in WIDTHS]
+
+
+LOSSES = ("squared_error", "huber", "poisson", "pinball")
+"""Their names."""
+
+
+def make_loss(name: str, *, huber_delta: float, quantile: float) -> Loss:
+    """The loss of that name.
+
+    Parameters
+    ----------
+    name : str
+        One of LOSSES.
+    huber_delta, quantile : float
+        Of the losses that have such.
+
+    Returns
+    -------
+    Loss
+    """
+    if name == "huber":
+        return Huber(huber_delta)
+    if name == "pinball":
+        return Pinball(quantile)
+    return Poisson() if name == "poisson" else SquaredError()
