@@ -256,6 +256,9 @@ COARSE_LOSS = 8 * GRID**2
 EXACT_COST = 5e9
 """What the search for it may cost in all, in rows times squared weights of the hidden layers."""
 
+MOST_EXACT_STEPS = 1_000
+"""With few rows the cost would allow for hundreds of starts; what ten do not find is not there."""
+
 MIN_EXACT_STEPS = 20
 """With fewer steps it is not begun."""
 
@@ -350,6 +353,7 @@ class EvidenceMaximization:
         network, w = objective.network, ascent.point.w
         n_hidden = network.n_parameters - network.layers(w)[-1].size
         steps = int(EXACT_COST / (objective.rows.n_rows * (n_hidden + 10) ** 2))
+        steps = min(steps, MOST_EXACT_STEPS)
         max_iter = min(100, steps)
         coarse, solver = VariableProjection(max_iter, 4 * GRID), VariableProjection(max_iter)
         n_starts = 0

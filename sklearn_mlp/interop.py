@@ -119,7 +119,8 @@ def to_sklearn(model: SigmoidMLPRegressor) -> MLPRegressor:
     TypeError
         If it is no SigmoidMLPRegressor.
     ValueError
-        If its activation is "softplus", which MLPRegressor does not have.
+        If its activation is "softplus", or its output is that of the Poisson loss and this
+        scikit-learn is older than 1.7: MLPRegressor does not have them.
 
     See Also
     --------
@@ -130,7 +131,8 @@ def to_sklearn(model: SigmoidMLPRegressor) -> MLPRegressor:
     What MLPRegressor does not know is left behind: the error bars, and `standardize`, so that
     *training it further* is on the raw data and, for most, needs a StandardScaler in front and
     :meth:`fit` anew. Its parameters are the model's, with "lm" as "lbfgs" and "gd" as "sgd"
-    without momentum (neither has a counterpart), and ``alpha="auto"`` as 1e-4.
+    without momentum (neither has a counterpart), ``alpha="auto"`` as 1e-4, and the losses "huber"
+    and "pinball" as "squared_error".
 
     Examples
     --------
@@ -152,13 +154,19 @@ def to_sklearn(model: SigmoidMLPRegressor) -> MLPRegressor:
             f"MLPRegressor has no activation {model.activation!r}; "
             f"the activations that it has too are {list(TO_SKLEARN)}."
         )
-    mlp = MLPRegressor(**_parameters_for_sklearn(model))
+    out_activation = getattr(model, "out_activation_", "identity")
+    parameters = _parameters_for_sklearn(model)
+    if out_activation != "identity" and "loss" not in parameters:
+        raise ValueError(
+            f"MLPRegressor has no loss {model.loss!r} in this release: update scikit-learn."
+        )
+    mlp = MLPRegressor(**parameters)
     mlp.coefs_ = [W.copy() for W in model.coefs_]
     mlp.intercepts_ = [b.copy() for b in model.intercepts_]
     mlp.n_layers_ = len(model.weights_) + 1
     mlp.n_outputs_ = len(model.intercepts_[-1])
     mlp.n_features_in_ = len(model.coefs_[0])
-    mlp.out_activation_ = "identity"
+    mlp.out_activation_ = out_activation
     if hasattr(model, "feature_names_in_"):
         mlp.feature_names_in_ = model.feature_names_in_.copy()
     # Weights may have been set by hand, without a history; NaN is a loss that nobody knows.
@@ -184,6 +192,8 @@ def _parameters_for_sklearn(model: SigmoidMLPRegressor) -> dict[str, Any]:
     parameters["activation"] = TO_SKLEARN[model.activation]
     if model.alpha == "auto":
         parameters["alpha"] = 1e-4
+    if model.loss in ("huber", "pinball"):
+        parameters.update({"loss": "squared_error"} if "loss" in parameters else {})
     solver = getattr(model, "solver_", model.solver)
     if solver == "gd":
         parameters.update(solver="sgd", learning_rate="constant", momentum=0.0)
@@ -202,7 +212,7 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
     Parameters
     ----------
     mlp : sklearn.neural_network.MLPRegressor
-        Fitted with ``loss="squared_error"``.
+        Fitted.
 
     Returns
     -------
@@ -216,8 +226,6 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
         If the MLPRegressor is not fitted.
     TypeError
         If it is no MLPRegressor.
-    ValueError
-        If it was fitted with ``loss="poisson"``, which makes its output exponential.
 
     See Also
     --------
@@ -244,11 +252,6 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
     """
     _check_type(mlp, MLPRegressor)
     check_is_fitted(mlp)
-    if mlp.out_activation_ != "identity":
-        raise ValueError(
-            f"The output of SigmoidMLPRegressor is linear, and that of an MLPRegressor with "
-            f"loss={mlp.loss!r} is {mlp.out_activation_!r}."
-        )
     model = SigmoidMLPRegressor(**copy.deepcopy(mlp.get_params()), standardize=False)
     model.weights_ = _with_biases(mlp.coefs_, mlp.intercepts_)
     model.n_features_in_ = mlp.n_features_in_
@@ -260,6 +263,7 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
     model.best_loss_ = getattr(mlp, "best_loss_", model.loss_)
     model.validation_scores_ = copy.copy(getattr(mlp, "validation_scores_", None))
     model.best_validation_score_ = getattr(mlp, "best_validation_score_", None)
+    model.validation_loss_curve_ = None  # MLPRegressor keeps scores alone
     model.n_iter_, model.t_ = mlp.n_iter_, mlp.t_
     model.n_outputs_, model.n_layers_ = mlp.n_outputs_, mlp.n_layers_
     model.out_activation_ = mlp.out_activation_
@@ -586,6 +590,8 @@ def _predictions(
     for W in hidden:
         h = _activate(graph, model.activation, _affine(graph, h, W))
     y = _affine(graph, h, last)
+    if getattr(model, "out_activation_", "identity") == "exp":
+        y = graph("Exp", y)
     return [y, _std(graph, model, X)] if return_std else [y]
 
 

@@ -18,6 +18,7 @@ from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers.levenberg_marquardt import Point
+from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
 
 X, y = load_diabetes(return_X_y=True)
@@ -342,3 +343,21 @@ def test_awkward_data_give_a_finite_model(
     assert model.feature_importances_.sum() == pytest.approx(1)
     if np.ptp(y) == 0:
         np.testing.assert_allclose(mean, y)
+
+
+def test_the_search_for_an_exact_function_ends_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    n_steps, minimize = [], VariableProjection.minimize
+
+    def counted(solver: Any, objective: Any, w: Any, monitor: Any) -> Any:
+        before = monitor.n_iter
+        w = minimize(solver, objective, w, monitor)
+        n_steps.append(monitor.n_iter - before)
+        return w
+
+    monkeypatch.setattr(VariableProjection, "minimize", counted)
+    model = SigmoidMLPRegressor((3,), random_state=0).fit(X, np.sin(X[:, 0]))
+    assert 0 < sum(n_steps) < 2_000
+    assert model.score(X, np.sin(X[:, 0])) > 0.999

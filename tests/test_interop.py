@@ -198,12 +198,25 @@ def test_there_and_back_again_are_the_same_weights() -> None:
         np.testing.assert_array_equal(W, again)
 
 
-def test_exponential_output_is_refused() -> None:
-    if "loss" not in MLPRegressor().get_params():
-        pytest.skip("this MLPRegressor has one loss only")
-    mlp = MLPRegressor(loss="poisson", hidden_layer_sizes=(3,), max_iter=2).fit(X, y**2)
-    with pytest.raises(ValueError, match=r"loss='poisson' is 'exp'"):
-        from_sklearn(mlp)
+def test_an_exponential_output_is_kept_where_scikit_learn_has_it() -> None:
+    counts = np.round(np.exp(y - y.mean()))
+    model = network(loss="poisson", solver="lbfgs", max_iter=20).fit(X, counts)
+    assert model.out_activation_ == "exp"
+    if "loss" in MLPRegressor().get_params():
+        mlp = to_sklearn(model)
+        np.testing.assert_allclose(mlp.predict(X), model.predict(X), rtol=1e-12)
+        np.testing.assert_allclose(from_sklearn(mlp).predict(X), model.predict(X), rtol=1e-12)
+    else:
+        with pytest.raises(ValueError, match="update scikit-learn"):
+            to_sklearn(model)
+    (onnx_y,) = run(to_onnx(model, dtype=np.float64), X)
+    np.testing.assert_allclose(onnx_y.ravel(), model.predict(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["huber", "pinball"])
+def test_a_robust_loss_predicts_the_same_in_scikit_learn(loss: str) -> None:
+    model = network(loss=loss, solver="lbfgs", max_iter=20).fit(X, y)
+    np.testing.assert_allclose(to_sklearn(model).predict(X), model.predict(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("explained", ["our own predict", "MLPRegressor's"])

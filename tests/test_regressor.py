@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFit
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
 from sklearn_mlp import SigmoidMLPRegressor
@@ -615,3 +616,9 @@ def test_input_gradient_asks_for_a_fitted_model_and_the_same_columns() -> None:
     model = SigmoidMLPRegressor((2,), random_state=0).fit(X, X[:, 0])
     with pytest.raises(ValueError, match="features"):
         model.input_gradient(X[:, :2])
+
+
+def test_any_number_of_epochs_without_improvement_may_be_borne() -> None:
+    settings = {**MLPRegressor(n_iter_no_change=np.inf, solver="adam", max_iter=30).get_params()}
+    model = fitted(SigmoidMLPRegressor(**{**settings, "tol": 1e6}), X, y)
+    assert model.n_iter_ == 30
