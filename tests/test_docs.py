@@ -1,0 +1,21 @@
+"""The documentation has every public name."""
+
+from pathlib import Path
+
+import pytest
+
+import sklearn_mlp
+import sklearn_mlp.datasets
+import sklearn_mlp.inspection
+
+API = Path(__file__).parent.parent / "docs" / "api.rst"
+NAMES = [
+    *sklearn_mlp.__all__,
+    *sklearn_mlp.datasets.__all__,
+    *sklearn_mlp.inspection.__all__,
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_api_reference_lists_every_public_name(name: str) -> None:
+    assert name in API.read_text(encoding="utf-8").split(), f"list {name} in docs/api.rst"
