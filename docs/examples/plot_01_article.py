@@ -98,7 +98,7 @@ for name, model in [("gradient descent", descent), ("default", default)]:
 
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
 curve = np.sqrt(2 * np.array(descent.loss_curve_))
 axes[0].loglog(np.arange(1, len(curve) + 1), curve)
 axes[0].axhline(0.0514, color="grey", linestyle=":")

@@ -54,7 +54,7 @@ import matplotlib.pyplot as plt
 
 from sklearn_mlp.inspection import PredictionIntervalDisplay
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), sharey=True, layout="constrained")
 for step in range(9):
     model.fit(x[:, np.newaxis], y)
     mean, std = model.predict(grid[:, np.newaxis], return_std=True)

@@ -33,7 +33,7 @@ import matplotlib.pyplot as plt
 from sklearn_mlp.inspection import PredictionIntervalDisplay
 
 grid = np.linspace(-2, 12, 400)[:, np.newaxis]
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), sharey=True, layout="constrained")
 
 
 def band(model, ax):
