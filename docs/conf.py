@@ -26,7 +26,7 @@ autodoc_typehints = "none"  # the docstrings have them
 plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_formats = [("png", 150)]
-plot_rcparams = {"figure.figsize": (7, 3.6), "figure.constrained_layout.use": True}
+plot_rcparams = {"figure.figsize": (7, 3.6), "figure.autolayout": True}
 plot_apply_rcparams = True
 
 sphinx_gallery_conf = {

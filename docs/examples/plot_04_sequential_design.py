@@ -27,8 +27,8 @@ grid = np.linspace(0, 10, 400)
 # Expected improvement
 # --------------------
 # For a normal distribution it has a closed form. Five networks agree where there are data and
-# disagree elsewhere: that is what the search needs. With eight measurements the evidence would take
-# the peaks for noise, and be right by the numbers; so the penalty is given here.
+# disagree elsewhere: that is what the search needs. With eight measurements the evidence takes
+# the peaks for noise; so the penalty is given here.
 
 from scipy.stats import norm
 
@@ -65,7 +65,7 @@ for step in range(9):
         ax.plot(grid, np.sin(grid) + 0.1 * grid, "k--", linewidth=1, label="truth")
         ax.plot(x, y, "o", color="black", markersize=4, label="measured")
         ax.axvline(chosen, color="C3", linewidth=1, label="next")
-        ax.set(title=f"after {len(x)} measurements", ylim=(-1.2, 3))
+        ax.set(title=f"after {len(x)} measurements", ylim=(-1.2, 4))
         ax.get_legend().remove()
     x, y = np.append(x, chosen), np.append(y, measure(chosen))
 axes[0].legend(loc="upper left", ncols=2)
