@@ -12,14 +12,14 @@ it equation by equation.
 # %%
 # The data
 # --------
-# Ten thousand rows of
+# Five thousand rows of
 # :math:`y = \sigma(0.1\,a) + 0.4\,\sigma(b) - 0.2\,\sigma(c) + \sigma(d)`.
 
 from sklearn_mlp.datasets import make_hyperplane
 
 make_hyperplane(5, random_state=0)  # as a table; below, as arrays
 
-X, y = make_hyperplane(10_000, random_state=0, return_X_y=True)
+X, y = make_hyperplane(5_000, random_state=0, return_X_y=True)
 X_new, y_new = make_hyperplane(1_000, random_state=1, return_X_y=True)
 make_hyperplane(5, random_state=0)  # without return_X_y, a table
 
