@@ -58,13 +58,13 @@ class SigmoidMLPEnsembleRegressor(
     ----------
     estimators_ : list of estimators
         The fitted members. They have seen arrays, and know no feature names.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         The mean of the members'. Only where they have them.
-    noise_std_ : float or ndarray of shape (n_outputs_,)
+    noise_std_ : float or ndarray of shape (`n_outputs_`,)
         The root mean square of the members'. Only where they have one.
     n_outputs_ : int
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only where all feature names of X are strings.
 
     See Also

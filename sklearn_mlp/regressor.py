@@ -245,12 +245,12 @@ default="sigmoid"
         The log evidence: of the density of y, by Laplace's approximation.
     n_effective_parameters_ : float
         How many parameters the data determine.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         How far each input moves the predictions, summing to one: the root mean square, over
         the training rows, of their derivative by it, both in units of their deviation. What
         does not matter, the precisions in `alpha_` take out of the network.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only where all feature names of X are strings.
 
     See Also
