@@ -265,7 +265,7 @@ default="sigmoid"
 
     Other losses have in the place of ½ ‖ŷ - y‖² the sum over the outputs of, with e = ŷ - y,
 
-        huber      ½ e² up to |e| = δ, and δ (|e| - δ/2) from there
+        huber      ½ e² up to δ in size, and δ (abs(e) - δ/2) from there
         poisson    ŷ - y log ŷ + y log y - y,    ŷ = exp(z) of the network's output z
         pinball    max((1 - q) e, -q e)
 
