@@ -158,7 +158,10 @@ def write_readme(records: list[Record]) -> None:
     lines = [f"| | ours | {' | '.join(libraries)} |", "| --- " * (2 + len(libraries)) + "|"]
     for benchmark, case, label in README_ROWS:
         group = [r for r in records if (r.benchmark, r.case) == (benchmark, case)]
-        ours = np.min([values(r) for r in group if r.ours and r.values], axis=0)
+        own = [values(r) for r in group if r.ours and r.values]
+        if not own:  # of a benchmark that was not run
+            continue
+        ours = np.min(own, axis=0)
         cells = []
         for library in libraries:
             theirs = [r for r in group if LIBRARY.get(re.split(r"[ -]", r.contender)[0]) == library]
@@ -180,6 +183,8 @@ def draw(records: list[Record]) -> None:
     from matplotlib.figure import Figure
 
     records = [r for r in records if r.benchmark == "time to target"]
+    if not records:
+        return
     cases = list(dict.fromkeys(r.case for r in records))
     names: dict[str, Callable[[Record], bool]] = {
         "ours": lambda r: r.ours,
