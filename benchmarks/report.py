@@ -90,7 +90,7 @@ def values(record: Record) -> np.ndarray:
 
 def spread(ratios: np.ndarray) -> str:
     """The median, and the range if there was more than one turn."""
-    ratios = np.nan_to_num(ratios, nan=np.inf)
+    ratios = np.where(np.isnan(ratios), np.inf, ratios)
     ends = f" ({number(ratios.min())} to {number(ratios.max())})" if len(ratios) > 1 else ""
     return number(float(np.median(ratios))) + ends
 

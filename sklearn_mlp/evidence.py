@@ -325,15 +325,17 @@ class EvidenceMaximization:
         except KeyboardInterrupt:
             if ascent is not None:
                 best = better((ascent.posterior, ascent.monitor))
+                attempt.end_attempt(ascent.point.w)
             raise
         finally:
             if best is not None:
                 self.posterior, kept = best
                 monitor.adopt(kept)
                 monitor.stopped |= enough
-        if monitor.early_stopping and monitor.best_weights is not None:
-            self.posterior = _posterior_at(monitor.best_weights, objective, self.posterior)
-        elif coarse is not objective:
+                if monitor.early_stopping and monitor.best_weights is not None:
+                    at = monitor.best_weights
+                    self.posterior = _posterior_at(at, objective, self.posterior)
+        if coarse is not objective and not monitor.early_stopping:
             point = Point(self.posterior.w, objective.gauss_newton(self.posterior.w))
             self.posterior = laplace(
                 point, self.posterior.groups, self.posterior.alpha, self.posterior.beta, n

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import xlogy
 
 from ._typing import FloatArray
 
@@ -145,7 +144,9 @@ class Poisson(Loss):
 
     def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """exp(z) - y z + y log y - y."""
-        return np.exp(z) - y * z + (xlogy(y, y) - y)
+        some = y > 0
+        u = np.where(some, z - np.log(np.where(some, y, 1)), z)  # log(ŷ / y), where there is such
+        return np.where(some, y * (np.expm1(u) - u), np.exp(z))
 
     def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """∂ℓ/∂z = exp(z) - y."""
@@ -234,7 +235,7 @@ def make_loss(name: str, *, huber_delta: float, quantile: float) -> Loss:
     Loss
     """
     if name == "huber":
-        return Huber(huber_delta)
+        return Huber(float(huber_delta))
     if name == "pinball":
-        return Pinball(quantile)
+        return Pinball(float(quantile))
     return Poisson() if name == "poisson" else SquaredError()

@@ -119,11 +119,11 @@ class Monitor:
         """Whether a callback, or the rows held out, say that it is enough."""
         return self.stopped or (self.early_stopping and self.stalled)
 
-    def resume(self, loss_curve: list[float], n_stalled: int) -> None:
-        """Go on after earlier training with this loss curve."""
+    def resume(self, loss_curve: list[float], n_stalled: int | None) -> None:
+        """Go on after earlier training with this loss curve; stalls count anew if None are given."""
         self.loss_curve = list(loss_curve)
-        if n_stalled:
-            self.best_loss = min(loss_curve)
+        if n_stalled is not None and self.loss_curve:
+            self.best_loss = min(self.loss_curve)
             self.n_stalled = n_stalled
 
     def fork(self, name: str, heading: str, max_iter: int | None) -> Self:

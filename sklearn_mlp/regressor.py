@@ -549,9 +549,13 @@ default="sigmoid"
             solver.resume(resumed.solver)
         n_parts = max_iter if not isinstance(solver, EvidenceMaximization) else len(STARTS) + 1
         task = self._begin_task(given, rows, n_parts if n_init == 1 else n_init, one_epoch)
-        monitor = self._make_monitor(solver, objective, held_out, loss, max_iter, task, X.dtype)
+        monitor = self._make_monitor(
+            solver, objective, held_out, loss, max_iter, task, X.dtype, name
+        )
         if go_on:
-            n_stalled = resumed.n_stalled if resumed else 0
+            n_stalled = resumed.n_stalled if resumed else None
+            if resumed and not isinstance(solver, MinibatchSolver):
+                n_stalled = 0  # "gd" has no rate to lower, and would stand still
             monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
 
         start = partial(
@@ -563,11 +567,19 @@ default="sigmoid"
             w, posterior = self._minimize(solver, objective, w, monitor)
         else:
             best: Monitor | None = None
+            enough = False
             for i in range(n_init):
                 attempt = monitor.fork("start", f"start {i + 1} of {n_init}", n_parts)
                 solver = solver if i == 0 else self._make_solver(name, rows.n_rows, max_iter, rng)
                 first = start(go_on=go_on and i == 0).astype(dtype)
-                found = self._minimize(solver, objective, first, attempt)
+                try:
+                    found = self._minimize(solver, objective, first, attempt)
+                except KeyboardInterrupt:
+                    if best is None:
+                        raise
+                    attempt.end_attempt(first)
+                    _warn_of_interruption(best)
+                    break
                 if best is None or _is_better(attempt, found[1], best, posterior):
                     best, (w, posterior) = attempt, found
                 enough = attempt.end_attempt(found[0])
@@ -618,7 +630,9 @@ default="sigmoid"
             if rows.index is None:
                 return list(given)
             data = [part.tocsr() if sp.issparse(part) else part for part in given]
-            return [None if part is None else _safe_indexing(part, rows.index) for part in data]
+            return [
+                part if np.ndim(part) == 0 else _safe_indexing(part, rows.index) for part in data
+            ]
 
         def metadata() -> dict[str, Any] | None:
             sample_weight = trained_on()[2]
@@ -629,6 +643,7 @@ default="sigmoid"
         task = begin_fit(self, data, max_subtasks, task_name=task_name)
         if task is not None:
             self._forget_posterior()  # the models that callbacks are shown have none yet
+            self.__dict__.pop("_left_off", None)  # nor where another fit left off
         return task
 
     def _make_loss(self) -> Loss:
@@ -711,6 +726,8 @@ default="sigmoid"
         y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
         check_consistent_length(X_val, y_val)
         y_val = y_val.reshape(len(y_val), -1)
+        if self.loss == "poisson" and (y_val < 0).any():
+            raise ValueError("loss='poisson' requires non-negative y_val.")
         if y_val.shape[1] != y.shape[1]:
             raise ValueError(f"y_val has {y_val.shape[1]} columns, and y has {y.shape[1]}.")
         if sample_weight is not None:
@@ -839,6 +856,7 @@ default="sigmoid"
         max_iter: int,
         task: Task | None,
         dtype: Any,
+        solver_name: str,
     ) -> Monitor:
         network, units = objective.network, objective.rows.units
 
@@ -849,6 +867,8 @@ default="sigmoid"
         def fitted(monitor: Monitor, w: FloatArray) -> dict[str, Any]:
             return {
                 "weights_": _in_raw_units(network, w, units, dtype),
+                "solver_": solver_name,
+                "t_": monitor.n_iter * objective.rows.n_rows,
                 "loss_curve_": list(monitor.loss_curve),
                 "loss_": monitor.loss_curve[-1],
                 "best_loss_": None if held_out else monitor.best_loss,
@@ -887,18 +907,12 @@ default="sigmoid"
                 for stage in stages:
                     monitor.converged = False
                     w = solver.minimize(stage, w, monitor)  # the monitor refuses NaN and inf
-                    if not monitor.converged or monitor.stopped:
+                    if not monitor.converged or monitor.finished:
                         break
         except KeyboardInterrupt:
             if monitor.best_weights is None:
                 raise
-            warnings.warn(
-                f"Training was interrupted after {monitor.n_iter} iterations; "
-                "the best weights so far are kept.",
-                UserWarning,
-                stacklevel=6,
-            )
-            monitor.interrupted = True
+            _warn_of_interruption(monitor)
         if monitor.best_weights is not None and (monitor.early_stopping or monitor.interrupted):
             w = monitor.best_weights
         elif len(stages) > 1:
@@ -1040,6 +1054,7 @@ default="sigmoid"
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.target_tags.positive_only = self.loss == "poisson"
         return tags
 
 
@@ -1125,6 +1140,17 @@ def _predict(
         for _ in rows.map(predict, sum(network.layer_sizes)):
             pass
     return y
+
+
+def _warn_of_interruption(monitor: Monitor) -> None:
+    """Say that training ends here, and note it."""
+    warnings.warn(
+        f"Training was interrupted after {monitor.n_iter} iterations; "
+        "the best weights so far are kept.",
+        UserWarning,
+        stacklevel=7,
+    )
+    monitor.interrupted = True
 
 
 def _is_better(

@@ -1,11 +1,12 @@
 """The data, read a block of rows at a time in the layout of the network.
 
 A block is densified, standardised, transposed and given its row of ones as it is read, so
-that the data as a whole is never copied. :meth:`Rows.sum` is the only loop over the data
-that the deterministic solvers know.
+that the data as a whole is never copied. :meth:`Rows.map`, of which :meth:`Rows.sum` is made, and
+:meth:`Rows.fold` are the only loops over the data that the deterministic solvers know.
 """
 
 import operator
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -36,6 +37,9 @@ KEPT_FLOATS = 1 << 20
 
 THREADED_FLOATS = 1 << 22
 """Work on more numbers than this, some ten milliseconds, is worth starting threads for."""
+
+_one_pool = threading.Lock()
+"""Held by who has limited BLAS, for all of the process: another would find and keep the limit."""
 
 GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
@@ -257,9 +261,17 @@ class Rows:
         starts = range(0, self.n_rows, size)
         much = len(starts) > 1 and self.n_rows * (floats_per_row + self.n_columns) > THREADED_FLOATS
         n_threads = _openmp_effective_n_threads() if much else 1
-        if n_threads == 1:
+        if n_threads == 1 or not _one_pool.acquire(blocking=False):
             yield from map(f, self.blocks(floats_per_row, block_floats))
             return
+        try:
+            yield from self._threaded(f, starts, size, n_threads)
+        finally:
+            _one_pool.release()
+
+    def _threaded(
+        self, f: Callable[[Block], Result], starts: range, size: int, n_threads: int
+    ) -> Iterator[Result]:
         errors = np.geterr()  # of which other threads know nothing
 
         def work(start: int) -> Result:

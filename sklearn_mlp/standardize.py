@@ -70,7 +70,7 @@ class Moments:
         center : float
             Which quantile to give as the mean.
         """
-        s = np.ones(columns.shape[1]) if weights is None else weights
+        s = np.ones(columns.shape[1]) if weights is None else weights.astype(np.float64)
         distances = np.abs(columns - _quantile(columns, s, 0.5)[:, np.newaxis])
         std = _quantile(distances, s, 0.5) / 0.6744897501960817
         mean = np.average(distances, axis=1, weights=s) * np.sqrt(np.pi / 2)

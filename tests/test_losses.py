@@ -587,3 +587,34 @@ def test_make_loss_knows_every_name() -> None:
     made = [make_loss(n, huber_delta=2.0, quantile=0.2) for n in ("squared_error", *NEW_LOSSES)]
     assert made == [SquaredError(), Huber(2.0), Poisson(), Pinball(0.2)]
     assert clone(regressor("huber", huber_delta=2.0)).huber_delta == 2.0
+
+
+def test_poisson_refuses_negative_validation_targets() -> None:
+    counts = np.random.default_rng(0).poisson(3.0, size=60).astype(float)
+    inputs = np.random.default_rng(1).normal(size=(60, 2))
+    model = SigmoidMLPRegressor((3,), loss="poisson", solver="adam", early_stopping=True)
+    with pytest.raises(ValueError, match="non-negative y_val"):
+        model.fit(inputs, counts, X_val=inputs, y_val=counts - 5)
+
+
+@pytest.mark.parametrize("delta", [np.uint8(2), np.float64(2.0)])
+def test_the_threshold_may_be_any_kind_of_number(delta: float) -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(60, 2)).astype(np.float32)
+    targets = inputs[:, 0] + 10 * (rng.uniform(size=60) < 0.1)
+    predictions = []
+    for number in (2.0, delta):
+        model = SigmoidMLPRegressor((3,), loss="huber", huber_delta=number, solver="adam",
+                                    max_iter=5, random_state=0)  # fmt: skip
+        with pytest.warns(ConvergenceWarning):
+            predictions.append(model.fit(inputs, targets).predict(inputs))
+    np.testing.assert_array_equal(predictions[0], predictions[1])
+
+
+def test_the_poisson_loss_of_large_counts_keeps_its_digits_in_float32() -> None:
+    y = np.array([1e6, 2e6, 0.0, 5.0])
+    z = np.log([1.01e6, 1.9e6, 2.0, 4.0])
+    expected = np.exp(z) - y * z + np.where(y > 0, y * np.log(np.maximum(y, 1)) - y, 0)
+    loss = make_loss("poisson", huber_delta=1, quantile=0.5)
+    in_float32 = loss.value(z.astype(np.float32), y.astype(np.float32))
+    np.testing.assert_allclose(in_float32, expected, rtol=1e-3)

@@ -622,3 +622,52 @@ def test_any_number_of_epochs_without_improvement_may_be_borne() -> None:
     settings = {**MLPRegressor(n_iter_no_change=np.inf, solver="adam", max_iter=30).get_params()}
     model = fitted(SigmoidMLPRegressor(**{**settings, "tol": 1e6}), X, y)
     assert model.n_iter_ == 30
+
+
+@pytest.mark.parametrize("settings", [{"solver": "lbfgs"}, {"solver": "lm", "alpha": 0.01}])
+def test_early_stopping_is_the_end_of_all_stages(settings: dict[str, Any]) -> None:
+    model = regressor(hidden_layer_sizes=(20,), early_stopping=True, n_iter_no_change=3, **settings)
+    scores = fitted(model, X, y).validation_scores_ or []
+    best = int(np.argmax(scores))
+    assert len(scores) <= best + 1 + 4  # the best, and the iterations that were borne
+
+
+def test_a_warm_start_at_the_minimum_says_what_it_found() -> None:
+    model = regressor(hidden_layer_sizes=(), solver="lbfgs", warm_start=True, alpha=0.1)
+    loss = model.fit(X, y).loss_
+    model.fit(X, y)
+    assert model.best_loss_ == pytest.approx(loss, rel=1e-6)
+    assert model.loss_ == pytest.approx(loss, rel=1e-6)
+
+
+def test_partial_fit_lowers_an_adaptive_rate_as_scikit_learn_does() -> None:
+    settings: dict[str, Any] = {
+        "hidden_layer_sizes": (5,), "activation": "logistic", "solver": "sgd", "tol": 1e-2,
+        "learning_rate": "adaptive", "learning_rate_init": 0.5, "n_iter_no_change": 2,
+        "random_state": 0,
+    }  # fmt: skip
+    ours = SigmoidMLPRegressor(**settings, standardize=False)
+    theirs = MLPRegressor(**settings)
+    for _ in range(60):
+        ours.partial_fit(X, y)
+        theirs.partial_fit(X, y)
+    assert theirs._optimizer.learning_rate < 1e-3
+    assert getattr(ours._left_off.solver, "rate", 1.0) < 1e-3
+    assert ours.best_loss_ == min(ours.loss_curve_)
+
+
+def test_an_interrupted_start_leaves_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fitted(regressor(solver="adam", max_iter=5), X, y)
+    minimize = SigmoidMLPRegressor._minimize
+    calls: list[None] = []
+
+    def interrupted_the_second_time(self: Any, *arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return minimize(self, *arguments)
+
+    monkeypatch.setattr(SigmoidMLPRegressor, "_minimize", interrupted_the_second_time)
+    with pytest.warns(UserWarning, match="interrupted after 5 iterations"):
+        model = regressor(solver="adam", max_iter=5, n_init=3).fit(X, y)
+    np.testing.assert_array_equal(model.weights_[0], first.weights_[0])

@@ -3,6 +3,7 @@ import threading
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_mlp import rows as rows_module
 from sklearn_mlp.rows import Block, Rows
@@ -161,3 +162,20 @@ def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
 
     with pytest.raises(ValueError, match="at 0"):
         Rows(X, Y).sum(fail, 2)
+
+
+def test_sums_at_the_same_time_leave_blas_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "BLOCK_FLOATS", 70)
+    monkeypatch.setattr(rows_module, "LEAST_BLOCK_ROWS", 1)
+    monkeypatch.setattr(rows_module, "THREADED_FLOATS", 0)
+    monkeypatch.setattr(rows_module, "_openmp_effective_n_threads", lambda: 2)
+
+    def limits() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = limits()
+        first, second = (Rows(X, Y).map(lambda block: block.start, 2) for _ in range(2))
+        assert (next(first), next(second)) == (0, 0)
+        assert list(first) == list(second)  # the first ends before the second
+        assert limits() == before

@@ -63,7 +63,7 @@ class LBFGS:
             },
         )
         self.n_fun += result.nfev
-        if not monitor.loss_curve:  # no iteration was needed, or possible
+        if not monitor.n_iter:  # no iteration was needed, or possible
             monitor.record(result.x.astype(w.dtype), float(result.fun))
         monitor.converged |= bool(result.success)
         return result.x.astype(w.dtype)
