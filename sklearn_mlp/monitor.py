@@ -120,7 +120,7 @@ class Monitor:
         return self.stopped or (self.early_stopping and self.stalled)
 
     def resume(self, loss_curve: list[float], n_stalled: int | None) -> None:
-        """Go on after earlier training with this loss curve; stalls count anew if None are given."""
+        """Go on after training with this loss curve; stalls count anew if None are given."""
         self.loss_curve = list(loss_curve)
         if n_stalled is not None and self.loss_curve:
             self.best_loss = min(self.loss_curve)
