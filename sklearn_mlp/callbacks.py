@@ -15,7 +15,7 @@ import sklearn
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
-
+    # Stands in for the class that older releases do not have.
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """What stands for scikit-learn's mixin where there is none."""
 

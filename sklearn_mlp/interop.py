@@ -457,6 +457,7 @@ class _WhenImported(MetaPathFinder):
                 execute(module)
                 register_onnx_converter()
 
+            # The loader of one import has its method replaced, which types do not foresee.
             spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec
 

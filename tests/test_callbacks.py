@@ -72,6 +72,7 @@ class Recorder:
         return self.stop_at is not None and context.task_id + 1 >= self.stop_at
 
     def count(self, *event: str) -> int:
+        # An event alone stands for those of any context.
         return self.events.count(event)  # type: ignore[arg-type]
 
 
@@ -246,6 +247,7 @@ def test_under_early_stopping_the_model_is_the_best_so_far() -> None:
 @with_callbacks
 def test_the_data_are_those_that_were_given_less_those_held_out() -> None:
     class Data(Plain):
+        # Takes what it asks for by name, as the protocol lets it.
         def on_fit_task_end(  # type: ignore[override]
             self, estimator: Any, context: Any, *, X: Any, y: Any, metadata: Any
         ) -> None:
@@ -381,7 +383,6 @@ def test_scoring_monitor_weighs_the_rows() -> None:
 
 
 def bar() -> Any:
-    pytest.importorskip("rich")
     return ProgressBar(max_propagation_depth=None)
 
 

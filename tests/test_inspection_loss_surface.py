@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
+
+# This part of matplotlib has no types.
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -502,6 +504,7 @@ def test_without_axes_a_figure_is_made(kind: Any, name: str) -> None:
     plt.switch_backend("Agg")
     display = from_estimator(network(max_iter=3), kind=kind, ax=None)
     assert display.ax_.name == name
+    # A figure of its own, never the part of one that types allow for.
     assert plt.fignum_exists(display.figure_.number)  # type: ignore[union-attr]
     plt.close("all")
 

@@ -529,6 +529,7 @@ def test_without_axes_a_figure_is_made(draw: Callable[[], Any]) -> None:
     display = draw()
     assert display.figure_ is display.ax_.figure
     assert plt.fignum_exists(display.figure_.number)
+    # A figure of its own, never the part of one that types allow for.
     display.figure_.draw_without_rendering()
 
 
@@ -549,6 +550,7 @@ def test_labels_of_layers_do_not_overlap(n_hidden: int) -> None:
         activation="softplus",
     ).plot()
     # Matplotlib types a figure that may be a part of one.
+    # A figure of its own, never the part of one that types allow for.
     display.figure_.draw_without_rendering()  # type: ignore[union-attr]
     boxes = [label.get_window_extent() for label in display.layer_labels_]
     assert all(a.x1 < b.x0 for a, b in pairwise(boxes))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.contour import QuadContourSet
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
+
+    # This part of matplotlib has no types.
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 
 Weight: TypeAlias = tuple[int, int | str, int]

@@ -159,6 +159,7 @@ class SensitivityDisplay:
             ax = axes(f"{type(self).__name__}.plot", None)
             width = 5.6 + 0.07 * max(map(len, shown_names))
             # A new figure is no part of another, which matplotlib's types allow for.
+            # A new figure of its own, never the part of one that types allow for.
             ax.figure.set_size_inches(width, 1.4 + 0.32 * max(n_shown, 4))  # type: ignore[union-attr]
         self.scatters_, self.rms_markers_, self.bars_, self.colorbar_ = [], None, None, None
         if kind == "bar":
@@ -440,5 +441,6 @@ def _colorbar(ax: "Axes", scatter: "PathCollection") -> "Colorbar":
     bar.set_label("value of the feature", labelpad=-10)
     bar.ax.tick_params(length=0)
     # A frame around colours says nothing. (Matplotlib types it a spine where it is a patch.)
+    # matplotlib's types take the outline for a method.
     bar.outline.set_visible(False)  # type: ignore[operator]
     return bar
