@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.evidence import FLAT, calibrated, laplace, weight_groups
+from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
@@ -361,3 +362,24 @@ def test_the_search_for_an_exact_function_ends_where_there_is_none(
     model = SigmoidMLPRegressor((3,), random_state=0).fit(X, np.sin(X[:, 0]))
     assert 0 < sum(n_steps) < 2_000
     assert model.score(X, np.sin(X[:, 0])) > 0.999
+
+
+def test_interrupted_early_stopping_keeps_the_weights_that_scored_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = make_friedman1(150, n_features=5, noise=3.0, random_state=0)
+    record = Monitor.record
+
+    def interrupted(monitor: Monitor, w: Any, loss: float) -> None:
+        record(monitor, w, loss)
+        if len(monitor.validation_scores) == 60:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Monitor, "record", interrupted)
+    model = SigmoidMLPRegressor((15,), early_stopping=True, n_iter_no_change=100, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    assert model.validation_scores_ is not None
+    assert model.best_validation_score_ is not None
+    assert model.validation_scores_[-1] < model.best_validation_score_ - 1e-3
+    assert model.score(X[100:], y[100:]) == pytest.approx(model.best_validation_score_, abs=1e-9)
