@@ -38,10 +38,14 @@ class Loss(ABC):
         What makes a prediction of z, a key of ``OUTPUT_ACTIVATIONS``.
     is_robust : bool
         Whether it is there for targets whose mean and standard deviation tell little.
+    is_quadratic : bool
+        Whether it is the squared error, for which the best output layer is a linear problem
+        and the noise of the evidence is Gaussian.
     """
 
     out_activation: ClassVar[str] = "identity"
     is_robust: ClassVar[bool] = False
+    is_quadratic: ClassVar[bool] = False
 
     @property
     def center(self) -> float:
@@ -49,16 +53,48 @@ class Loss(ABC):
         return 0.5
 
     @abstractmethod
-    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """ℓ(z, y)."""
-
-    @abstractmethod
-    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """∂ℓ/∂z."""
+    def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """ℓ(z, y) and ∂ℓ/∂z."""
 
     @abstractmethod
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """c, which is positive."""
+
+    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """ℓ(z, y)."""
+        return self.value_and_slope(z, y)[0]
+
+    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂ℓ/∂z."""
+        return self.value_and_slope(z, y)[1]
+
+    # Over the rows of a block, one column for each ------------------------------------------
+
+    def sum_and_seed(
+        self, z: FloatArray, y: FloatArray, s: FloatArray | None, seed: FloatArray
+    ) -> float:
+        """Σ s ℓ over all outputs and rows; s ∂ℓ/∂z, the seed of the backward pass, in `seed`."""
+        loss, slope = self.value_and_slope(z, y)
+        if s is not None:
+            loss *= s
+            slope *= s
+        seed[...] = slope
+        return float(loss.sum())
+
+    def error_sums(self, z: FloatArray, y: FloatArray, s: FloatArray | None) -> FloatArray:
+        """2 Σ s ℓ of each output: Σ s e² of the squared error."""
+        loss = 2 * self.value(z, y)
+        sums: FloatArray = loss.sum(axis=1) if s is None else loss @ s
+        return sums
+
+    def residual(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """r = ∂ℓ/∂z / √c, and the √c that the rows of J are multiplied by; None if that is 1.
+
+        A Gauss-Newton step of the loss is one of least squares with the Jacobian √c J and the
+        errors r.
+        """
+        root = np.sqrt(self.curvature(z, y))
+        return self.slope(z, y) / root, root
 
     def stages(self) -> "Sequence[Loss]":
         """What to minimise in turn by a method that needs a continuous gradient."""
@@ -67,22 +103,49 @@ class Loss(ABC):
 
 @dataclass(frozen=True)
 class SquaredError(Loss):
-    """Half the squared error, ℓ = ½ (z - y)².
+    """Half the squared error, ℓ = ½ e² with e = z - y. Written out, as it is by far the most used.
 
-    :class:`Objective` has it written out; this is the definition.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.losses import SquaredError
+    >>> SquaredError().value_and_slope(np.array([3.0]), np.array([1.0]))
+    (array([2.]), array([2.]))
     """
 
-    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """½ (z - y)²."""
-        return 0.5 * (z - y) ** 2
+    is_quadratic: ClassVar[bool] = True
 
-    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """∂ℓ/∂z = z - y."""
-        return z - y
+    def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """½ e² and e."""
+        e = z - y
+        return 0.5 * e**2, e
 
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """∂²ℓ/∂z² = 1."""
         return np.ones_like(z)
+
+    def sum_and_seed(
+        self, z: FloatArray, y: FloatArray, s: FloatArray | None, seed: FloatArray
+    ) -> float:
+        """½ Σ s e², and s e in `seed`."""
+        e = np.subtract(z, y, out=seed)
+        if s is None:
+            return 0.5 * float(np.vdot(e, e))
+        total = 0.5 * float(np.vdot(e * s, e))
+        e *= s
+        return total
+
+    def error_sums(self, z: FloatArray, y: FloatArray, s: FloatArray | None) -> FloatArray:
+        """Σ s e² of each output."""
+        e = z - y
+        if s is not None:
+            e *= np.sqrt(s)
+        sums: FloatArray = np.einsum("kn,kn->k", e, e)
+        return sums
+
+    def residual(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """e itself."""
+        return z - y, None
 
 
 @dataclass(frozen=True)
@@ -110,15 +173,11 @@ class Huber(Loss):
     delta: float
     is_robust: ClassVar[bool] = True
 
-    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """e_δ (e - e_δ / 2)."""
+    def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """e_δ (e - e_δ / 2) and e_δ."""
         e = z - y
         clipped = np.clip(e, -self.delta, self.delta)
-        return clipped * (e - 0.5 * clipped)
-
-    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """∂ℓ/∂z = e_δ."""
-        return np.clip(z - y, -self.delta, self.delta)
+        return clipped * (e - 0.5 * clipped), clipped
 
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """c = e_δ / e = δ / max(|e|, δ)."""
@@ -142,15 +201,11 @@ class Poisson(Loss):
 
     out_activation: ClassVar[str] = "exp"
 
-    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """exp(z) - y z + y log y - y."""
-        some = y > 0
-        u = np.where(some, z - np.log(np.where(some, y, 1)), z)  # log(ŷ / y), where there is such
-        return np.where(some, y * (np.expm1(u) - u), np.exp(z))
-
-    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """∂ℓ/∂z = exp(z) - y."""
-        return np.exp(z) - y
+    def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """exp(z) - y z + y log y - y, and exp(z) - y."""
+        prediction, some = np.exp(z), y > 0
+        u = np.where(some, z - np.log(np.where(some, y, 1)), z)  # log(ŷ / y) where y > 0
+        return np.where(some, y * (np.expm1(u) - u), prediction), prediction - y
 
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """∂²ℓ/∂z² = exp(z)."""
@@ -192,19 +247,14 @@ class Pinball(Loss):
         """q."""
         return self.quantile
 
-    def value(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """½ (|e|_h + (1 - 2q) e)."""
+    def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """½ (|e|_h + (1 - 2q) e), and ∂ℓ/∂z; at the kink the mean of those of both sides."""
         e = z - y
-        size = np.abs(e)
+        size, tilt = np.abs(e), 1 - 2 * self.quantile
         if self.width:
             size += 0.5 * np.maximum(self.width - size, 0) ** 2 / self.width
-        return 0.5 * (size + (1 - 2 * self.quantile) * e)
-
-    def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
-        """∂ℓ/∂z; at the kink the mean of those of both sides."""
-        e = z - y
         side = np.clip(e / self.width, -1, 1) if self.width else np.sign(e)
-        return 0.5 * (side + (1 - 2 * self.quantile))
+        return 0.5 * (size + tilt * e), 0.5 * (side + tilt)
 
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """c = ½ / max(|e|, h)."""

@@ -17,6 +17,7 @@ block of rows are contiguous, and a layer with its bias is a single matrix produ
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -29,6 +30,14 @@ from .activations import ACTIVATIONS
 class Workspace:
     """The arrays of one forward and backward pass over `n_rows` rows, made once and reused.
 
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+    n_rows : int
+    dtype : dtype
+    remembers : bool, default=False
+        Whether :meth:`Network.pass_over` leaves its forward pass in it, to be found again.
+
     Attributes
     ----------
     n_rows : int
@@ -38,12 +47,20 @@ class Workspace:
         The same without the ones, as views.
     prediction : array of shape (n_outputs, n_rows)
     error : array of shape (n_outputs, n_rows)
+        For the caller, who knows the targets.
     w : array of shape (n_parameters,) or None
-        Both for the caller, who knows the targets and may note whose pass this is.
+        The weights whose forward pass is in it, where it remembers one.
     """
 
-    def __init__(self, layer_sizes: Sequence[int], n_rows: int, dtype: DTypeLike) -> None:
-        self.n_rows = n_rows
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        n_rows: int,
+        dtype: DTypeLike,
+        *,
+        remembers: bool = False,
+    ) -> None:
+        self.n_rows, self.remembers = n_rows, remembers
         *hidden, n_outputs = layer_sizes[1:]
         self.outputs = [np.ones((n + 1, n_rows), dtype) for n in hidden]
         self.units = [a[1:] for a in self.outputs]
@@ -97,6 +114,12 @@ class Network:
         self.n_parameters, self.n_hidden_parameters = ends[-1], ends[-2]
         self.floats_per_row = 3 * sum(self.layer_sizes)
         self._value, self._slope, self._value_of_minus = ACTIVATIONS[activation]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"layer_sizes": self.layer_sizes, "activation": self.activation}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # what is derived is derived anew
 
     def layers(self, w: FloatArray) -> list[FloatArray]:
         """The weight matrix of each layer, bias row first, as views of ``w``.
@@ -177,6 +200,26 @@ class Network:
             self._activate(W, a, h)
             a = a_next
         return self.read_out(layers[-1], a, workspace)
+
+    def pass_over(self, w: FloatArray, inputs: FloatArray, workspace: Workspace) -> FloatArray:
+        """:meth:`forward` with the flat vector ``w``, unless the workspace holds that pass.
+
+        A step of Levenberg-Marquardt asks for the errors, then for the derivatives there.
+        """
+        layers, n_hidden = self.layers(w), self.n_hidden_parameters
+        before = workspace.w
+        if before is not None and np.array_equal(before, w):
+            return workspace.prediction
+        if before is not None and np.array_equal(before[:n_hidden], w[:n_hidden]):
+            self.read_out(layers[-1], self.last_hidden(inputs, workspace), workspace)
+        else:
+            self.forward(layers, inputs, workspace)
+        workspace.w = w.copy() if workspace.remembers else None
+        return workspace.prediction
+
+    def last_hidden(self, inputs: FloatArray, workspace: Workspace) -> FloatArray:
+        """What the output layer reads: a row of ones, then the units before it, one row each."""
+        return workspace.outputs[-1] if workspace.outputs else inputs
 
     def read_out(self, W: FloatArray, a: FloatArray, workspace: Workspace) -> FloatArray:
         """The output layer alone: ŷ = Wᵀ a."""

@@ -1,76 +1,41 @@
 """SigmoidMLPRegressor: scikit-learn's interface to the network and its solvers."""
 
-import copy
-import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.model_selection import train_test_split
-from sklearn.utils import (
-    Tags,
-    _safe_indexing,
-    check_array,
-    check_consistent_length,
-    check_random_state,
-)
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from ._typing import FloatArray, MatrixLike
-from .activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
+from ._warnings import warn
+from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
-from .evidence import (
-    SMALL_WEIGHTS,
-    STARTS,
-    EvidenceMaximization,
-    Posterior,
-    posterior_under_penalty,
-    precisions_by_layer,
-    predictive_std,
-    relevances,
-)
-from .losses import LOSSES, Loss, SquaredError, make_loss
+from .data import Data, Given, checked_inputs, given_validation, prepare
+from .losses import LOSSES, Loss, make_loss
+from .model import Model
 from .monitor import Monitor
-from .network import Network, Workspace
-from .objective import GeneralObjective, Objective
-from .rows import Block, Rows
-from .solvers import (
-    LBFGS,
-    Adam,
-    GradientDescent,
-    LevenbergMarquardt,
-    MinibatchSolver,
-    Solver,
-    StochasticGradientDescent,
+from .network import Network
+from .posterior import Posterior
+from .progress import Progress
+from .training import (
+    IN_PARTS,
+    LeftOff,
+    Plan,
+    Start,
+    choose_rule,
+    refuse_solver_without_loss,
+    score_and_loss,
+    train,
 )
-from .standardize import Moments, Scaling, Units, change_units
-
-AUTO_LM_COST = 4e9
-"""``solver="auto"`` is "lm" where P² (n_samples + P) is less, with P parameters."""
-
-AUTO_LBFGS_ROWS = 10_000
-"""Otherwise it is "lbfgs" up to so many rows, "adam" above."""
-
-
-IN_PARTS = ("adam", "sgd", "gd")
-"""The solvers that need not see all rows at once."""
 
 
 def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
@@ -80,15 +45,6 @@ def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
             f"not for solver={estimator.solver!r}, which needs all rows at once."
         )
     return True
-
-
-class _LeftOff(NamedTuple):
-    """What :meth:`SigmoidMLPRegressor.partial_fit` needs to go on where it left off."""
-
-    solver: Solver
-    rng: RandomState
-    moments: tuple[Moments, Moments] | None
-    n_stalled: int
 
 
 class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -331,7 +287,8 @@ default="sigmoid"
     n_iter_: int
     t_: int
     loss_curve_: list[float]
-    _left_off: _LeftOff
+    _model: Model
+    _left_off: LeftOff
 
     def __init__(
         self,
@@ -435,32 +392,14 @@ default="sigmoid"
             and `y_val` is given, or they are without `early_stopping`, or if training diverges;
             the estimator is then what it was before.
         """
-        validation = self._given_validation(X_val, y_val, sample_weight_val)
-        with self._unchanged_on_error():
-            return self._fit(
-                X, y, sample_weight, validation, go_on=self.warm_start, one_epoch=False
-            )
-
-    def _given_validation(
-        self, X_val: Any, y_val: Any, sample_weight_val: Any
-    ) -> tuple[Any, Any, Any] | None:
-        """What decides when to stop, if it was given, and makes sense."""
-        if X_val is None and y_val is None and sample_weight_val is None:
-            return None
-        if X_val is None and y_val is None:
-            raise ValueError(
-                "sample_weight_val is provided, but X_val and y_val were not provided."
-            )
-        if y_val is None:
-            raise ValueError("X_val is provided, but y_val was not provided.")
-        if X_val is None:
-            raise ValueError("y_val is provided, but X_val was not provided.")
-        if not self.early_stopping:
+        validation = given_validation(X_val, y_val, sample_weight_val)
+        if validation and not self.early_stopping:
             raise ValueError(
                 "X_val and y_val are passed to fit while at the same time early_stopping is "
                 "False: set early_stopping=True."
             )
-        return X_val, y_val, sample_weight_val
+        start = Start.of(self, one_epoch=False) if self.warm_start else Start()
+        return self._fit(Given(X, y, sample_weight), validation, start)
 
     @available_if(_can_learn_in_parts)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -491,8 +430,36 @@ default="sigmoid"
                 "partial_fit sees its rows once and holds none of them out: "
                 "set early_stopping=False, or call fit."
             )
+        solver = getattr(self, "solver_", None)
+        if self.solver == "auto" and solver is not None and solver not in IN_PARTS:
+            warn(
+                f"partial_fit goes on with 'adam' from a model that {solver!r} has trained to its "
+                "minimum, which may make it worse, and takes its error bars away. Call fit with "
+                "all rows to keep both, or set solver='adam' and train by partial_fit alone.",
+                UserWarning,
+            )
+        return self._fit(Given(X, y, sample_weight), None, Start.of(self, one_epoch=True))
+
+    def _fit(self, given: Given, validation: Given | None, start: Start) -> Self:
+        """Prepare the data, train, and become what was trained."""
+        refuse_solver_without_loss(self.solver, self.loss, self.alpha)
         with self._unchanged_on_error():
-            return self._fit(X, y, sample_weight, go_on=True, one_epoch=True)
+            loss = make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+            rng = start.random_state(self.random_state)
+            is_first = start.weights is None or not hasattr(self, "n_features_in_")
+            data = prepare(
+                self, given, validation, loss=loss, rng=rng, is_first=is_first,
+                moments=start.moments,
+            )  # fmt: skip
+            plan = self._plan(data, loss, start, rng)
+            task = self._begin_task(plan)
+            monitor = self._monitor(plan, task)
+            trained = train(plan, monitor)
+            self.__dict__.pop("_left_off", None)
+            vars(self).update(_fitted_attributes(plan, monitor, **vars(trained)))
+            if task is not None:
+                task.end(dict)  # the estimator as it is
+        return self
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
@@ -504,261 +471,14 @@ default="sigmoid"
             restore(self, before)
             raise
 
-    def _fit(
-        self,
-        X: MatrixLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        validation: tuple[Any, Any, Any] | None = None,
-        *,
-        go_on: bool,
-        one_epoch: bool,
-    ) -> Self:
-        """Train from random weights or go on from `weights_`; for `max_iter` epochs or one."""
-        self._refuse_solver_without_loss()
-        loss = self._make_loss()
-        given = (X, y, sample_weight)
-        go_on = go_on and hasattr(self, "weights_")
-        resumed = getattr(self, "_left_off", None) if go_on and one_epoch else None
-        seen_before = go_on and hasattr(self, "n_features_in_")
-        X, y, sample_weight = self._validate(X, y, sample_weight, reset=not seen_before)
-        network = Network([X.shape[1], *self._hidden_sizes(), y.shape[1]], self.activation)
-        rng = copy.deepcopy(resumed.rng) if resumed else check_random_state(self.random_state)
-
-        # The rows to train on and those to hold out, in z-scores.
-        if validation is None:
-            rows, held_out = self._split(Rows(X, y, sample_weight), rng)
-        else:
-            rows, held_out = Rows(X, y, sample_weight), self._validation_rows(validation, X, y)
-        moments = rows.moments() if self.standardize else None
-        if moments and loss.is_robust:
-            moments = (moments[0], rows.robust_target_moments(loss.center))
-        if moments and resumed and resumed.moments:
-            moments = (resumed.moments[0] + moments[0], resumed.moments[1] + moments[1])
-        name = self._solver_name(network, rows.n_rows, one_epoch)
-        dtype = np.float64 if name == "lm" else X.dtype
-        units = _units(network, moments, X.dtype, loss)
-        rows = rows.in_units(units, dtype)
-        held_out = held_out and held_out.in_units(units, dtype)
-
-        # What to minimise, where from, how, and who watches.
-        objective = _make_objective(network, rows, self._penalty(name), loss)
-        max_iter, n_init = (1, 1) if one_epoch else (self.max_iter, self.n_init)
-        solver = self._make_solver(name, rows.n_rows, max_iter, rng)
-        if resumed and isinstance(solver, MinibatchSolver):
-            solver.resume(resumed.solver)
-        n_parts = max_iter if not isinstance(solver, EvidenceMaximization) else len(STARTS) + 1
-        task = self._begin_task(given, rows, n_parts if n_init == 1 else n_init, one_epoch)
-        monitor = self._make_monitor(
-            solver, objective, held_out, loss, max_iter, task, X.dtype, name
-        )
-        if go_on:
-            n_stalled = resumed.n_stalled if resumed else None
-            if resumed and not isinstance(solver, MinibatchSolver):
-                n_stalled = 0  # "gd" has no rate to lower, and would stand still
-            monitor.resume(getattr(self, "loss_curve_", []), n_stalled)
-
-        start = partial(
-            self._starting_weights, network, units, rng,
-            second_order=name == "lm", bias=_output_bias(loss, rows),
-        )  # fmt: skip
-        if n_init == 1:
-            w = start(go_on=go_on).astype(dtype)
-            w, posterior = self._minimize(solver, objective, w, monitor)
-        else:
-            best: Monitor | None = None
-            enough = False
-            for i in range(n_init):
-                attempt = monitor.fork("start", f"start {i + 1} of {n_init}", n_parts)
-                solver = solver if i == 0 else self._make_solver(name, rows.n_rows, max_iter, rng)
-                first = start(go_on=go_on and i == 0).astype(dtype)
-                try:
-                    found = self._minimize(solver, objective, first, attempt)
-                except KeyboardInterrupt:
-                    if best is None:
-                        raise
-                    attempt.end_attempt(first)
-                    _warn_of_interruption(best)
-                    break
-                if best is None or _is_better(attempt, found[1], best, posterior):
-                    best, (w, posterior) = attempt, found
-                enough = attempt.end_attempt(found[0])
-                if attempt.interrupted or enough:
-                    break
-            assert best is not None
-            monitor.adopt(best)
-            monitor.stopped |= enough
-        monitor.close()
-        if not (monitor.converged or monitor.interrupted or monitor.stopped or one_epoch):
-            warnings.warn(
-                f"{name} has not converged in {monitor.n_iter} iterations (loss "
-                f"{monitor.loss_curve[-1]:.5g}): raise max_iter"
-                + (" and max_fun." if name == "lbfgs" else ", or tol."),
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-
-        self.weights_ = _in_raw_units(network, w, units, X.dtype)
-        self.solver_ = name
-        self.loss_curve_ = monitor.loss_curve
-        self.loss_ = monitor.loss_curve[-1]
-        self.best_loss_ = None if held_out else monitor.best_loss
-        self.validation_scores_ = monitor.validation_scores if held_out else None
-        self.validation_loss_curve_ = monitor.validation_loss_curve if held_out else None
-        self.best_validation_score_ = monitor.best_score if held_out else None
-        self.n_iter_ = monitor.n_iter + (self.n_iter_ if resumed else 0)
-        self.t_ = monitor.n_iter * rows.n_rows + (getattr(self, "t_", 0) if go_on else 0)
-        self.n_outputs_ = y.shape[1]
-        self.n_layers_ = len(network.layer_sizes)
-        self.out_activation_ = loss.out_activation
-        if name in IN_PARTS:
-            self._left_off = _LeftOff(solver, rng, moments, monitor.n_stalled)
-        else:
-            self.__dict__.pop("_left_off", None)
-        self._set_posterior(posterior, objective)
-        if task is not None:
-            task.end(dict)  # the estimator as it is
-        return self
-
-    def _begin_task(
-        self, given: tuple[Any, Any, Any], rows: Rows, max_subtasks: int, one_epoch: bool
-    ) -> Task | None:
-        """Tell the callbacks that training begins, on what was given less what is held out."""
-
-        @cache
-        def trained_on() -> list[Any]:
-            if rows.index is None:
-                return list(given)
-            data = [part.tocsr() if sp.issparse(part) else part for part in given]
-            return [
-                part if np.ndim(part) == 0 else _safe_indexing(part, rows.index) for part in data
-            ]
-
-        def metadata() -> dict[str, Any] | None:
-            sample_weight = trained_on()[2]
-            return None if sample_weight is None else {"sample_weight": sample_weight}
-
-        data = {"X": lambda: trained_on()[0], "y": lambda: trained_on()[1], "metadata": metadata}
-        task_name = "partial-fit" if one_epoch else "fit"
-        task = begin_fit(self, data, max_subtasks, task_name=task_name)
-        if task is not None:
-            self._forget_posterior()  # the models that callbacks are shown have none yet
-            self.__dict__.pop("_left_off", None)  # nor where another fit left off
-        return task
-
-    def _make_loss(self) -> Loss:
-        return make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
-
-    def _refuse_solver_without_loss(self) -> None:
-        """Raise if the solver does not take the loss."""
-        if self.solver == "lm" and self.loss == "pinball":
-            raise ValueError(
-                "solver='lm' needs a loss that curves, and loss='pinball' does not: "
-                "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
-            )
-        if self.solver == "lm" and self.loss != "squared_error" and self.alpha == "auto":
-            raise ValueError(
-                "solver='lm' with alpha='auto' sets the penalty by the evidence, which is known "
-                f"for loss='squared_error' only: for loss={self.loss!r} set alpha to a number, or "
-                "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
-            )
-
-    def _penalty(self, solver_name: str) -> float:
-        """`alpha` as a number; nought where the evidence sets it."""
-        if self.alpha != "auto":
-            return float(self.alpha)
-        return 0.0 if solver_name == "lm" else 1e-4
-
-    def _set_posterior(self, posterior: Posterior | None, objective: Objective) -> None:
-        """Set the attributes that only second-order training gives, or remove stale ones."""
-        self._forget_posterior()
-        if posterior is None:
-            return
-        units = objective.rows.units
-        noise = units.outputs.scale / np.sqrt(posterior.beta)
-        self.noise_std_ = float(noise[0]) if len(noise) == 1 else noise
-        self.alpha_ = precisions_by_layer(objective.network, posterior)
-        # The density of y in its own units.
-        log_units = float(np.log(units.outputs.scale).sum())
-        self.log_marginal_likelihood_ = posterior.log_evidence - posterior.n * log_units
-        self.n_effective_parameters_ = float(posterior.gamma_of_output.sum())
-        self.feature_importances_ = relevances(objective, posterior.w)
-        self._posterior = (posterior, units)
-
-    def _forget_posterior(self) -> None:
-        names = ("noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_")
-        for name in (*names, "feature_importances_", "_posterior"):
-            self.__dict__.pop(name, None)
-
-    def _validate(
-        self, X: MatrixLike, y: Any, sample_weight: Any, *, reset: bool
-    ) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
-        """X in float32 or float64, y as float64 (n_samples, n_outputs), the weights like X."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError("loss='poisson' requires non-negative y.")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-            )
-            if not sample_weight.any():
-                raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
-        return X, y.astype(np.float64, copy=False).reshape(X.shape[0], -1), sample_weight
-
-    def _validation_rows(
-        self, validation: tuple[Any, Any, Any], X: MatrixLike, y: FloatArray
-    ) -> Rows:
-        """The rows that were given to `fit` to decide when to stop, with the columns of X and y."""
-        X_val, y_val, sample_weight = validation
-        validate_data(self, X_val, reset=False, skip_check_array=True)  # names and number
-        X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=X.dtype)
-        y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
-        check_consistent_length(X_val, y_val)
-        y_val = y_val.reshape(len(y_val), -1)
-        if self.loss == "poisson" and (y_val < 0).any():
-            raise ValueError("loss='poisson' requires non-negative y_val.")
-        if y_val.shape[1] != y.shape[1]:
-            raise ValueError(f"y_val has {y_val.shape[1]} columns, and y has {y.shape[1]}.")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X_val, dtype=X.dtype, ensure_non_negative=True
-            )
-        rows = Rows(X_val, y_val, sample_weight)
-        if rows.n_rows < 2:
-            raise ValueError(f"X_val has {rows.n_rows} rows of a weight above 0, and needs 2.")
-        return rows
-
-    def _validate_inputs(self, X: MatrixLike) -> MatrixLike:
-        """X in float32 or float64.
-
-        An array that would pass scikit-learn's checks as it is does not take their way round,
-        which for a single row is longer than the prediction.
-        """
-        if (
-            type(X) is np.ndarray
-            and X.dtype in (np.float64, np.float32)
-            and X.ndim == 2
-            and len(X) > 0
-            and X.shape[1] == getattr(self, "n_features_in_", None)
-            and not hasattr(self, "feature_names_in_")
-        ):
-            with np.errstate(over="ignore", invalid="ignore"):
-                if np.isfinite(X.sum()):
-                    return X
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
-        )
+    def _plan(self, data: Data, loss: Loss, start: Start, rng: RandomState) -> Plan:
+        """What to train, and by which rule. "lm" computes in float64."""
+        sizes = [data.n_inputs, *self._hidden_sizes(), data.n_outputs]
+        network = Network(sizes, self.activation)
+        rule = choose_rule(self, network, data.rows.n_rows, one_epoch=start.one_epoch)
+        if rule.name == "lm":
+            data = data.in_dtype(np.float64)
+        return Plan(network, data, loss, rule, start, rng)
 
     def _hidden_sizes(self) -> list[int]:
         """The number of units in each hidden layer."""
@@ -770,158 +490,39 @@ default="sigmoid"
             )
         return [int(size) for size in sizes]
 
-    def _split(self, rows: Rows, rng: RandomState) -> tuple[Rows, Rows | None]:
-        """The rows to train on, and those that `early_stopping` holds out."""
-        if not self.early_stopping:
-            return rows, None
-        train, held_out = train_test_split(
-            np.arange(rows.n_rows), test_size=self.validation_fraction, random_state=rng
-        )
-        if len(held_out) < 2:
-            raise ValueError(
-                f"early_stopping holds out {len(held_out)} of {rows.n_rows} rows, and needs 2: "
-                "raise validation_fraction, or set early_stopping=False."
-            )
-        return rows.take(train), rows.take(held_out)
+    def _begin_task(self, plan: Plan) -> Task | None:
+        """Tell the callbacks that training begins, on what was given less what is held out."""
 
-    def _starting_weights(
-        self,
-        network: Network,
-        units: Units,
-        rng: RandomState,
-        *,
-        go_on: bool,
-        second_order: bool,
-        bias: FloatArray | float,
-    ) -> FloatArray:
-        """A flat vector in `units`: random, or what `weights_` are in these units."""
-        if not go_on:
-            gain = SMALL_WEIGHTS if second_order else 1.0
-            layers = network.layers(network.initial_weights(rng, gain))
-            layers[-1][0] += bias
-            layers = change_units(layers, units, units)  # constant inputs are ignored
-        elif [W.shape for W in self.weights_] == network.shapes:
-            raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
-            layers = change_units(self.weights_, raw, units)
-        else:
-            raise ValueError(
-                f"The weights to go on from have shapes {[W.shape for W in self.weights_]}, but "
-                f"these data and hidden_layer_sizes need {network.shapes}: set "
-                "warm_start=False, or call fit in place of partial_fit."
-            )
-        return np.concatenate([W.ravel() for W in layers])
+        def metadata() -> dict[str, Any] | None:
+            sample_weight = plan.data.trained_on.sample_weight
+            return None if sample_weight is None else {"sample_weight": sample_weight}
 
-    def _solver_name(self, network: Network, n_rows: int, one_epoch: bool) -> str:
-        if self.solver != "auto":
-            return self.solver
-        n_parameters = network.n_parameters
-        if one_epoch:
-            return "adam"
-        takes_lm = self.loss == "squared_error" or (self.loss != "pinball" and self.alpha != "auto")
-        if takes_lm and n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
-            return "lm"
-        return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
-
-    def _make_solver(self, name: str, n_rows: int, max_iter: int, rng: RandomState) -> Solver:
-        if name == "lm" and self.alpha == "auto":
-            return EvidenceMaximization(max_iter, rng)
-        if name == "lm":
-            return LevenbergMarquardt(max_iter, tol=1e-4 * self.tol)
-        if name == "lbfgs":
-            return LBFGS(max_iter=max_iter, max_fun=self.max_fun, tol=self.tol)
-        if name == "gd":
-            return GradientDescent(self.learning_rate_init, max_iter)
-        minibatches: dict[str, Any] = {
-            "learning_rate_init": self.learning_rate_init,
-            "batch_size": min(200 if self.batch_size == "auto" else self.batch_size, n_rows),
-            "max_iter": max_iter,
-            "rng": rng if self.shuffle else None,
+        data = {
+            "X": lambda: plan.data.trained_on.X,
+            "y": lambda: plan.data.trained_on.y,
+            "metadata": metadata,
         }
-        if name == "adam":
-            return Adam(self.beta_1, self.beta_2, self.epsilon, **minibatches)
-        return StochasticGradientDescent(
-            self.learning_rate,
-            self.power_t,
-            self.momentum,
-            self.nesterovs_momentum,
-            **minibatches,
-        )
+        n_parts = plan.rule.n_parts if plan.rule.n_init == 1 else plan.rule.n_init
+        task_name = "partial-fit" if plan.start.one_epoch else "fit"
+        return begin_fit(self, data, n_parts, task_name=task_name)
 
-    def _make_monitor(
-        self,
-        solver: Solver,
-        objective: Objective,
-        held_out: Rows | None,
-        loss: Loss,
-        max_iter: int,
-        task: Task | None,
-        dtype: Any,
-        solver_name: str,
-    ) -> Monitor:
-        network, units = objective.network, objective.rows.units
-
-        def rmse(w: FloatArray, loss: float) -> float:
-            error = np.sqrt(objective.mean_squared_error(w, loss))
-            return float(error * units.outputs.scale[0])
-
-        def fitted(monitor: Monitor, w: FloatArray) -> dict[str, Any]:
-            return {
-                "weights_": _in_raw_units(network, w, units, dtype),
-                "solver_": solver_name,
-                "t_": monitor.n_iter * objective.rows.n_rows,
-                "loss_curve_": list(monitor.loss_curve),
-                "loss_": monitor.loss_curve[-1],
-                "best_loss_": None if held_out else monitor.best_loss,
-                "validation_scores_": list(monitor.validation_scores) if held_out else None,
-                "validation_loss_curve_": (
-                    list(monitor.validation_loss_curve) if held_out else None
-                ),
-                "best_validation_score_": monitor.best_score if held_out else None,
-                "n_iter_": monitor.n_iter,
-                "n_layers_": len(network.layer_sizes),
-                "n_outputs_": network.layer_sizes[-1],
-                "out_activation_": loss.out_activation,
-            }
-
-        one_output = network.layer_sizes[-1] == 1
+    def _monitor(self, plan: Plan, task: Task | None) -> Monitor:
+        """Who watches the training."""
+        held_out, validation, progress = plan.data.held_out, None, None
+        if held_out is not None:
+            validation = partial(score_and_loss, plan.network, held_out, plan.loss)
+        if self.verbose:
+            progress = Progress(rmse=_rmse(plan), score_name="D²" if plan.loss.is_robust else "R²")
         return Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
-            validation=partial(_score_and_loss, network, held_out, loss) if held_out else None,
-            score_name="D²" if loss.is_robust else "R²",
-            rmse=rmse if one_output and objective.is_least_squares else None,
-            verbose=bool(self.verbose),
-            advice=solver.advice,
-            max_iter=max_iter,
+            validation=validation,
+            progress=progress,
+            max_iter=plan.rule.max_iter,
+            advice=plan.rule.make_solver(plan.rng).advice,
             task=task,
-            fitted=fitted,
+            fitted=partial(_fitted_attributes, plan),
         )
-
-    def _minimize(
-        self, solver: Solver, objective: Objective, w: FloatArray, monitor: Monitor
-    ) -> tuple[FloatArray, Posterior | None]:
-        """Train; the best weights if held-out rows choose them, or after an interruption."""
-        stages = _stages(solver, objective)
-        try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                for stage in stages:
-                    monitor.converged = False
-                    w = solver.minimize(stage, w, monitor)  # the monitor refuses NaN and inf
-                    if not monitor.converged or monitor.finished:
-                        break
-        except KeyboardInterrupt:
-            if monitor.best_weights is None:
-                raise
-            _warn_of_interruption(monitor)
-        if monitor.best_weights is not None and (monitor.early_stopping or monitor.interrupted):
-            w = monitor.best_weights
-        elif len(stages) > 1:
-            monitor.restate(objective.value_and_gradient(w)[0])
-        if isinstance(solver, EvidenceMaximization):
-            return solver.posterior.w, solver.posterior
-        if isinstance(solver, LevenbergMarquardt) and objective.is_least_squares:
-            return w, posterior_under_penalty(objective, w)
-        return w, None
 
     # Using what was fitted --------------------------------------------------------------
 
@@ -959,7 +560,8 @@ default="sigmoid"
             after training by a solver, or on a loss, that has no posterior.
         """
         check_is_fitted(self)
-        if return_std and not hasattr(self, "_posterior"):
+        model = self._model
+        if return_std and model.posterior is None:
             solver = getattr(self, "solver_", self.solver)
             other = "" if self.loss == "squared_error" else f" on loss={self.loss!r}"
             wanted = " on loss='squared_error'" if other else ""
@@ -967,18 +569,10 @@ default="sigmoid"
                 f"return_std needs a model trained{wanted} by solver='lm', and this one was by "
                 f"{solver!r}{other}, which knows no posterior."
             )
-        X = self._validate_inputs(X)
-        dtype = np.result_type(X, self.weights_[0])
-        network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
-        nothing = np.empty((X.shape[0], 0))
-        rows = Rows(X, nothing, dtype=dtype)
-        y = _predict(network, self.weights_, rows, self._out_activation)
-        if not return_std:
-            return y.ravel() if y.shape[1] == 1 else y
-        posterior, units = self._posterior
-        rows = Rows(X, nothing, units=Units(units.inputs, Scaling.identity(0)))
-        std = (units.outputs.scale * predictive_std(network, posterior, rows)).astype(dtype)
-        return (y.ravel(), std.ravel()) if y.shape[1] == 1 else (y, std)
+        X = checked_inputs(self, X)
+        y = model.predict(X)
+        y = y.ravel() if y.shape[1] == 1 else y
+        return (y, model.std(X).reshape(y.shape)) if return_std else y
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
         """The derivative of each prediction by each input, from the backward pass.
@@ -1009,34 +603,37 @@ default="sigmoid"
         array([[ 3., -1.]])
         """
         check_is_fitted(self)
-        X = self._validate_inputs(X)
-        n_outputs = self.weights_[-1].shape[1]
-        network = Network([X.shape[1], *(W.shape[1] for W in self.weights_)], self.activation)
-        rows = Rows(X, np.empty((X.shape[0], 0)), dtype=np.result_type(X, self.weights_[0]))
-        gradient = np.empty((X.shape[0], n_outputs, X.shape[1]), rows.dtype)
-
-        def differentiate(block: Block) -> None:
-            assert block.start is not None
-            n_rows = block.inputs.shape[1]
-            workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
-            network.forward(self.weights_, block.inputs, workspace)
-            D = network.input_gradient(self.weights_, block.inputs, workspace)
-            slope = np.empty_like(workspace.prediction)
-            self._out_activation.value(workspace.prediction)
-            self._out_activation.slope(workspace.prediction, slope)
-            D *= slope[:, np.newaxis]
-            gradient[block.start : block.start + n_rows] = D.transpose(2, 0, 1)
-
-        with np.errstate(over="ignore"):
-            for _ in rows.map(differentiate, network.floats_per_row + X.shape[1] * n_outputs):
-                pass
-        return gradient[:, 0] if n_outputs == 1 else gradient
+        gradient = self._model.input_gradient(checked_inputs(self, X))
+        return gradient[:, 0] if gradient.shape[1] == 1 else gradient
 
     @property
-    def _out_activation(self) -> Activation:
-        """What makes a prediction of what the output layer gives."""
-        name = getattr(self, "out_activation_", None) or self._make_loss().out_activation
-        return OUTPUT_ACTIVATIONS[name]
+    def weights_(self) -> list[FloatArray]:
+        """The matrix of each layer, bias row first, of shape (n_in + 1, n_out).
+
+        Set them, before the first fit or after, to start from them under `warm_start`.
+        """
+        return self._of_model("weights_").weights
+
+    @weights_.setter
+    def weights_(self, weights: list[FloatArray]) -> None:
+        loss = make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+        self._model = Model.of_weights(weights, self.activation, loss.out_activation)
+
+    def _of_model(self, name: str) -> Model:
+        """The model; an AttributeError, so that `hasattr` is False, before there is one."""
+        if "_model" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} is not fitted, and has no {name}.")
+        return self._model
+
+    def _of_posterior(self, name: str) -> Model:
+        """The model; an AttributeError if it has no posterior."""
+        model = self._of_model(name)
+        if model.posterior is None:
+            raise AttributeError(
+                f"{name} needs a model trained by solver='lm' on loss='squared_error', which has "
+                "a posterior."
+            )
+        return model
 
     @property
     def coefs_(self) -> list[FloatArray]:
@@ -1048,8 +645,37 @@ default="sigmoid"
         """The biases of each layer, views of `weights_` of shape (n_out,)."""
         return [W[0] for W in self.weights_]
 
+    @property
+    def noise_std_(self) -> float | FloatArray:
+        """The standard deviation of the noise, in the units of y."""
+        return self._of_posterior("noise_std_").noise_std
+
+    @property
+    def alpha_(self) -> dict[str, float | FloatArray]:
+        """The precision of the prior of each group of weights, by the name of its layer."""
+        return self._of_posterior("alpha_").precisions
+
+    @property
+    def log_marginal_likelihood_(self) -> float:
+        """The log evidence: of the density of y, by Laplace's approximation."""
+        return self._of_posterior("log_marginal_likelihood_").log_marginal_likelihood
+
+    @property
+    def n_effective_parameters_(self) -> float:
+        """How many parameters the data determine."""
+        posterior = self._of_posterior("n_effective_parameters_").posterior
+        assert posterior is not None
+        return posterior.n_effective_parameters
+
+    @property
+    def feature_importances_(self) -> FloatArray:
+        """How far each input moves the predictions, summing to one."""
+        importances = self._of_posterior("feature_importances_").relevances
+        assert importances is not None
+        return importances
+
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "weights_")
+        return "_model" in vars(self)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -1058,124 +684,39 @@ default="sigmoid"
         return tags
 
 
-def _units(
-    network: Network, moments: tuple[Moments, Moments] | None, dtype: Any, loss: Loss
-) -> Units:
-    """z-scores by the moments of the inputs and the targets; without them, raw.
-
-    The targets stay raw where their units are no change of the output layer's weights.
-    """
-    if moments is None:
-        return Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
-    for name, m in zip("Xy", moments, strict=True):
-        if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
-            raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
-    inputs = Scaling.of(moments[0], dtype)
-    if loss.out_activation != "identity":
-        return Units(inputs, Scaling.identity(network.layer_sizes[-1]))
-    return Units(inputs, Scaling.of(moments[1], np.float64))
-
-
-def _make_objective(network: Network, rows: Rows, alpha: float, loss: Loss) -> Objective:
-    """What to minimise; the squared error has a class of its own, which does more."""
-    if isinstance(loss, SquaredError):
-        return Objective(network, rows, alpha)
-    return GeneralObjective(network, rows, alpha, loss)
-
-
-def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
-    """What to add to the first biases of the output, so that predictions have the targets' mean.
-
-    z-scores need nothing: theirs is 0.
-    """
-    if loss.out_activation == "identity":
-        return 0.0
-    mean = rows.moments()[1].mean
-    return np.log(np.where(mean > 0, mean, 1))
+def _fitted_attributes(
+    plan: Plan,
+    monitor: Monitor,
+    w: FloatArray,
+    posterior: Posterior | None = None,
+    relevances: FloatArray | None = None,
+    left_off: LeftOff | None = None,
+) -> dict[str, Any]:
+    """The attributes of an estimator whose training has come to ``w``, whether it ends there."""
+    network, data, watched = plan.network, plan.data, monitor.early_stopping
+    link = plan.loss.out_activation
+    model = Model.of_training(network, w, data.units, data.dtype, link, posterior, relevances)
+    attributes = {
+        "_model": model,
+        "solver_": plan.rule.name,
+        "loss_curve_": list(monitor.loss_curve),
+        "loss_": monitor.loss_curve[-1],
+        "best_loss_": None if watched else monitor.best_loss,
+        "validation_scores_": list(monitor.validation_scores) if watched else None,
+        "validation_loss_curve_": list(monitor.validation_loss_curve) if watched else None,
+        "best_validation_score_": monitor.best_score if watched else None,
+        "n_iter_": plan.start.n_iter + monitor.n_iter,
+        "t_": plan.start.t + monitor.n_iter * data.rows.n_rows,
+        "n_layers_": len(network.layer_sizes),
+        "n_outputs_": data.n_outputs,
+        "out_activation_": link,
+    }
+    return attributes if left_off is None else {**attributes, "_left_off": left_off}
 
 
-def _in_raw_units(network: Network, w: FloatArray, units: Units, dtype: Any) -> list[FloatArray]:
-    """The layers of ``w`` as they act on raw X and give raw y."""
-    raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
-    with np.errstate(over="ignore"):
-        weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]
-    if not all(np.isfinite(W).all() for W in weights):
-        raise ValueError(
-            f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
-            "bring the columns of X and y nearer to a scale of 1."
-        )
-    return weights
-
-
-def _stages(solver: Solver, objective: Objective) -> list[Objective]:
-    """What to minimise in turn: solvers that magnify rounding start from what has none."""
-    if not isinstance(solver, (LBFGS, LevenbergMarquardt)):
-        return [objective]
-    coarse = objective.coarse()
-    last = [] if coarse is objective else [objective.stages()[-1]]
-    return [*coarse.stages(), *last]
-
-
-def _predict(
-    network: Network,
-    weights: list[FloatArray],
-    rows: Rows,
-    out_activation: Activation,
-) -> FloatArray:
-    """The predictions for all rows, of shape (n_rows, n_outputs)."""
-    y = np.empty((rows.n_rows, network.layer_sizes[-1]), rows.dtype)
-    workspaces = threading.local()
-
-    def predict(block: Block) -> None:
-        assert block.start is not None
-        n_rows = block.inputs.shape[1]
-        workspace = getattr(workspaces, "last", None)
-        if workspace is None or workspace.n_rows != n_rows:
-            workspaces.last = workspace = Workspace(network.layer_sizes, n_rows, rows.dtype)
-        prediction = network.forward(weights, block.inputs, workspace)
-        out_activation.value(prediction)
-        y[block.start : block.start + n_rows] = prediction.T
-
-    with np.errstate(over="ignore"):
-        for _ in rows.map(predict, sum(network.layer_sizes)):
-            pass
-    return y
-
-
-def _warn_of_interruption(monitor: Monitor) -> None:
-    """Say that training ends here, and note it."""
-    warnings.warn(
-        f"Training was interrupted after {monitor.n_iter} iterations; "
-        "the best weights so far are kept.",
-        UserWarning,
-        stacklevel=7,
-    )
-    monitor.interrupted = True
-
-
-def _is_better(
-    attempt: Monitor, posterior: Posterior | None, monitor: Monitor, kept: Posterior | None
-) -> bool:
-    """Whether an attempt beats the one that is kept: by held-out rows, by evidence, by loss."""
-    if monitor.early_stopping:
-        return attempt.best_score > monitor.best_score
-    if posterior is not None and kept is not None:
-        return posterior.log_evidence > kept.log_evidence
-    return attempt.loss_curve[-1] < monitor.loss_curve[-1]
-
-
-def _score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> tuple[float, float]:
-    """The score of the predictions for all rows, and their loss without the penalty.
-
-    R², or D² of the quantile that a robust loss looks for.
-    """
-    whole = rows.whole()
-    z = _predict(network, network.layers(w), rows, OUTPUT_ACTIVATIONS["identity"])
-    losses = loss.value(z, whole.targets.T).sum(axis=1)
-    mean_loss = float(np.average(losses, weights=whole.weights))
-    y = z.copy()
-    OUTPUT_ACTIVATIONS[loss.out_activation].value(y)
-    if not np.isfinite(y).all():  # an exponential may overflow where the rows trained on do not
-        return -np.inf, mean_loss
-    score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
-    return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss
+def _rmse(plan: Plan) -> Callable[[FloatArray, float], float] | None:
+    """The error in the units of y, of weights and their loss, where there is one error."""
+    if not plan.loss.is_quadratic or plan.network.layer_sizes[-1] > 1:
+        return None
+    objective, scale = plan.objective(), plan.data.units.outputs.scale[0]
+    return lambda w, loss: float(np.sqrt(objective.mean_squared_error(w, loss)) * scale)

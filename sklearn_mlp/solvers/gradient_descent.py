@@ -10,11 +10,12 @@ import numpy as np
 from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import Objective
+from .base import Solver
 from .minibatch import MinibatchSolver
 
 
 @dataclass
-class GradientDescent:
+class GradientDescent(Solver):
     """The article's descent: one step of size η down the gradient over all rows, an epoch.
 
     Parameters

@@ -1,6 +1,7 @@
 """Limited-memory BFGS (Nocedal & Wright, algorithm 7.5), as SciPy has it."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -8,10 +9,11 @@ from scipy.optimize import OptimizeResult, minimize
 from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import Objective
+from .base import Solver
 
 
 @dataclass
-class LBFGS:
+class LBFGS(Solver):
     """Quasi-Newton descent over all rows, in float64 whatever the dtype of the data.
 
     Parameters
@@ -31,6 +33,7 @@ class LBFGS:
     max_fun: int
     tol: float
     n_fun: int = field(default=0, init=False)
+    magnifies_rounding: ClassVar[bool] = True
     advice = "Scale the data, or raise alpha."
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:

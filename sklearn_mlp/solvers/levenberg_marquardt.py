@@ -5,7 +5,7 @@
 
 with E_k, g_k, H_k the sums over the rows that :meth:`Objective.gauss_newton` makes for
 output k. The damping μ follows the gain ratio, the fall of F over the fall that the quadratic
-model foretold (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
+model predicted (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
 
 The output layer, in which ŷ is linear, is damped a tenth as much as the others, and after the
 step set to its best for the new hidden layers, by linear least squares: variable projection
@@ -18,14 +18,16 @@ Where the valley bends, the step can bend with it: geodesic acceleration (Transt
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .._typing import FloatArray
 from ..monitor import Monitor
-from ..objective import GaussNewton, Objective
+from ..objective import Objective, Point, Precisions, diagonal
+from ..posterior import Posterior, posterior_under_penalty
+from .base import Solver
 
 OUTPUT_DAMPING = 0.1
 """How much less the output layer is damped where its best is found in any case."""
@@ -40,49 +42,6 @@ STEPS_AT_REST = 20
 """The loss is at rest when so many steps do not change it beyond rounding."""
 
 
-class Precisions(NamedTuple):
-    """How much each error and each parameter counts.
-
-    Attributes
-    ----------
-    noise : array of shape (n_outputs,)
-        β: the precision (1 / variance) of the noise of each output.
-    prior : array of shape (n_parameters,)
-        α: the precision of the prior of each parameter around 0.
-    """
-
-    noise: FloatArray
-    prior: FloatArray
-
-    def cost(self, E: FloatArray, w: FloatArray) -> float:
-        """F = ½ Σ_k β_k E_k + ½ Σ_j α_j w_j²."""
-        return 0.5 * float(self.noise @ E + self.prior @ (w * w))
-
-    def gradient(self, sums: GaussNewton, w: FloatArray) -> FloatArray:
-        """g = Σ_k β_k g_k + α∘w."""
-        return self.noise @ sums.g + self.prior * w
-
-    def hessian(self, sums: GaussNewton) -> FloatArray:
-        """H = Σ_k β_k H_k + diag(α), the lower triangle, in Fortran order."""
-        H = np.asfortranarray(self.noise[0] * sums.H[0])
-        for beta, H_k in zip(self.noise[1:], sums.H[1:], strict=True):
-            H += beta * H_k
-        diagonal(H)[...] += self.prior
-        return H
-
-
-def diagonal(A: FloatArray) -> FloatArray:
-    """The diagonal of a matrix, as a view."""
-    return np.einsum("ii->i", A)
-
-
-class Point(NamedTuple):
-    """Weights, and what is known of the error there."""
-
-    w: FloatArray
-    sums: GaussNewton
-
-
 class Damping:
     """μ, relative to the mean curvature so that it has no units, and how it changes."""
 
@@ -93,7 +52,7 @@ class Damping:
         self._growth = 2.0
 
     def accept(self, gain_ratio: float) -> None:
-        """A step was taken: damp less, the more so the better it was foretold."""
+        """A step was taken: damp less, the more so the better it was predicted."""
         factor = max(0.1, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3)
         self.mu = max(self.mu * factor, self.smallest)
         self._growth = 2.0
@@ -110,7 +69,7 @@ class Damping:
 
 
 @dataclass
-class LevenbergMarquardt:
+class LevenbergMarquardt(Solver):
     """Damped Gauss-Newton descent over all rows, in float64.
 
     Where the loss of two hidden layers or more crawls along a bent valley, steps get their
@@ -118,8 +77,8 @@ class LevenbergMarquardt:
     errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once they do, the full
     Hessian takes the place of H: damped Newton steps.
 
-    Of another loss than the squared error (see :class:`GeneralObjective`), whose best output layer
-    and whose acceleration are not linear problems, it takes the steps alone.
+    For another loss than the squared error the best output layer and the acceleration are not
+    linear problems, and it takes the steps alone.
 
     Parameters
     ----------
@@ -131,46 +90,71 @@ class LevenbergMarquardt:
 
     max_iter: int
     tol: float
+    magnifies_rounding: ClassVar[bool] = True
     advice = "Scale the data, or raise alpha."
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend until the gradient is flat, or no step is short enough to descend."""
         n_outputs = objective.network.layer_sizes[-1]
         precisions = Precisions(np.ones(n_outputs), objective.penalty.astype(np.float64))
-        total = objective.rows.total_weight
-        deep = len(objective.network.shapes) > 2
-        least_squares = objective.is_least_squares
-        if least_squares:
-            w = objective.with_best_output(w, *precisions)
-        point: Point | None = Point(w, objective.gauss_newton(w))
+        if objective.loss.is_quadratic:
+            w = objective.with_best_output(w, precisions)
+        point = Point(w, objective.gauss_newton(w))
         damping = Damping()
-        while point is not None and monitor.n_iter < self.max_iter:
-            w = point.w
-            monitor.record(w, precisions.cost(point.sums.E, w) / total)
-            gradient = precisions.gradient(point.sums, w) / total
-            if np.abs(gradient).max() <= self.tol:
-                monitor.converged = True
-                break
-            if monitor.finished:
-                monitor.converged = True
-                break
-            recent = monitor.loss_curve[-STEPS_AT_REST:]
-            if len(recent) == STEPS_AT_REST and recent[0] - recent[-1] <= 1e-14 * recent[0]:
-                monitor.converged = True
+        while monitor.n_iter < self.max_iter:
+            total = objective.rows.total_weight
+            monitor.record(point.w, precisions.cost(point.sums.E, point.w) / total)
+            gradient = precisions.gradient(point.sums, point.w) / total
+            monitor.converged = self._has_converged(gradient, monitor)
+            if monitor.converged or monitor.n_iter == self.max_iter:
                 break
             monitor.begin_iteration()
-            slow = len(recent) == STEPS_AT_REST and recent[-1] > 0.9999 * recent[0]
-            H = _full_hessian(objective, w) if slow else precisions.hessian(point.sums)
-            last = monitor.loss_curve[-STEPS_OF_A_CRAWL:]
-            crawls = len(last) == STEPS_OF_A_CRAWL and last[-1] > 0.5 * last[0]
-            point = step(
-                objective, point, precisions, damping, H,
-                accelerate=least_squares and deep and crawls and not slow,
-                project=least_squares and not slow,
-            )  # fmt: skip
-        else:
-            monitor.converged = point is None  # at the precision of the arithmetic
-        return w
+            new = self._next(objective, point, precisions, damping, monitor.loss_curve)
+            if new is None:  # at the precision of the arithmetic
+                monitor.converged = True
+                break
+            point = new
+        return point.w
+
+    def posterior(self, objective: Objective, w: FloatArray) -> Posterior | None:
+        """The posterior under the penalty, if the noise can be taken as Gaussian."""
+        return posterior_under_penalty(objective, w) if objective.loss.is_quadratic else None
+
+    def _has_converged(self, gradient: FloatArray, monitor: Monitor) -> bool:
+        """Whether the gradient is flat, the monitor says so, or the loss is at rest."""
+        return (
+            bool(np.abs(gradient).max() <= self.tol)
+            or monitor.finished
+            or _fall(monitor.loss_curve, STEPS_AT_REST) <= 1e-14
+        )
+
+    def _next(
+        self,
+        objective: Objective,
+        point: Point,
+        precisions: Precisions,
+        damping: Damping,
+        losses: list[float],
+    ) -> Point | None:
+        """A step of the kind that the way the loss falls asks for."""
+        least_squares = objective.loss.is_quadratic
+        if _fall(losses, STEPS_AT_REST) < 1e-4:
+            H = _full_hessian(objective, point.w)
+            return step(objective, point, precisions, damping, H)
+        deep = len(objective.network.shapes) > 2
+        crawls = _fall(losses, STEPS_OF_A_CRAWL) < 0.5
+        return step(
+            objective, point, precisions, damping, precisions.hessian(point.sums),
+            accelerate=least_squares and deep and crawls, project=least_squares,
+        )  # fmt: skip
+
+
+def _fall(losses: list[float], n_steps: int) -> float:
+    """The share of the loss that the last steps took away; all of it while there are fewer."""
+    if len(losses) < n_steps:
+        return 1.0
+    before, now = losses[-n_steps], losses[-1]
+    return (before - now) / before if before > 0 else 0.0
 
 
 def step(
@@ -217,17 +201,17 @@ def step(
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=0)
         if not not_definite:
             d = dpotrs(L, -g, lower=1)[0]
-            foretold = 0.5 * float(d @ (damping.mu * D * d - g))
+            predicted = 0.5 * float(d @ (damping.mu * D * d - g))
             if accelerate:
                 d = d + 0.5 * _acceleration(objective, w, d, precisions, L)
             del damped, L  # matrices that the derivatives need the room of
             trials = [w + d]
             if project:
-                trials.insert(0, objective.with_best_output(w + d, *precisions))
+                trials.insert(0, objective.with_best_output(w + d, precisions))
             for w_new in trials:
                 F_new = precisions.cost(objective.errors(w_new), w_new)
                 if F_new < F:
-                    damping.accept((F - F_new) / foretold)
+                    damping.accept((F - F_new) / predicted)
                     return Point(w_new, objective.gauss_newton(w_new))
         damping.reject()
     return None
@@ -237,7 +221,7 @@ def _acceleration(
     objective: Objective, w: FloatArray, d: FloatArray, precisions: Precisions, L: FloatArray
 ) -> FloatArray:
     """The geodesic acceleration along a step, or none where it is too long to be believed."""
-    a: FloatArray = dpotrs(L, -objective.curvature_along(w, d, precisions.noise), lower=1)[0]
+    a: FloatArray = dpotrs(L, -objective.curvature_along(w, d, precisions.beta), lower=1)[0]
     believed = np.linalg.norm(a) < BEND * np.linalg.norm(d)
     return a if believed else np.zeros_like(d)
 

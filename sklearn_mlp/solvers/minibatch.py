@@ -1,7 +1,7 @@
 """What the rules that descend a minibatch at a time have in common: the loop over epochs."""
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field, fields
 
@@ -12,13 +12,14 @@ from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import Objective
 from ..rows import Block, Rows
+from .base import Solver
 
 CACHED_PARAMETERS = 1 << 14
 """So many parameters, with what an update needs of each, stay in one core's cache."""
 
 
 @dataclass
-class MinibatchSolver(ABC):
+class MinibatchSolver(Solver):
     """Update the weights after every minibatch, for `max_iter` epochs.
 
     Subclasses say how in :meth:`step`. Fields that are no parameters are a rule's state,

@@ -14,18 +14,19 @@ arithmetic, which the square of the condition number would put out of reach.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import lstsq, qr, svd
 
 from .._typing import FloatArray
 from ..monitor import Monitor
-from ..objective import Objective
-from ..rows import Block
+from ..objective import NetworkKernel, Objective
+from ..rows import Block, Work
+from .base import Solver
 
 
-class _Triangle:
+class Triangle:
     """The R of a QR factorisation of rows; R of parts add up to the R of the whole."""
 
     def __init__(self, rows: FloatArray) -> None:
@@ -33,6 +34,48 @@ class _Triangle:
 
     def __add__(self, other: Self) -> Self:
         return type(self)(np.vstack([self.R, other.R]))
+
+
+@dataclass(frozen=True, eq=False)
+class FactorOfOutputLayer(NetworkKernel):
+    """The triangle of [Φ Y], with Φ what the output layer reads."""
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass, and the rows to factor."""
+        return 2 * self.network.floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> Triangle:
+        """That of a block."""
+        Phi = self.last_hidden(block, work)
+        return Triangle(_weighted(np.vstack([Phi, block.targets]), block))
+
+
+@dataclass(frozen=True, eq=False)
+class FactorOfStep(NetworkKernel):
+    """The triangle of [Φ J r] of one output, with J by the hidden layers alone."""
+
+    output: int
+    size: ClassVar[str] = "factor"
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass, and the rows to factor."""
+        return self.network.floats_per_row + 3 * self.network.n_parameters
+
+    def __call__(self, block: Block, work: Work) -> Triangle:
+        """That of a block."""
+        Phi = self.last_hidden(block, work)
+        J, r = self.jacobian(block, work)
+        of_hidden = J[self.output, : self.network.n_hidden_parameters]
+        return Triangle(_weighted(np.vstack([Phi, of_hidden, r[self.output]]), block))
+
+
+def _weighted(columns: FloatArray, block: Block) -> FloatArray:
+    """One row for each row of the data, times the root of its weight."""
+    if block.weights is not None:
+        columns = columns * np.sqrt(block.weights)
+    return columns.T
 
 
 class _Point(NamedTuple):
@@ -43,7 +86,7 @@ class _Point(NamedTuple):
 
 
 @dataclass
-class VariableProjection:
+class VariableProjection(Solver):
     """Levenberg-Marquardt on the hidden layers of a network without a penalty.
 
     Parameters
@@ -75,7 +118,7 @@ class VariableProjection:
             z = U.T @ z
             while damping < 1e12:
                 d = -Vt.T @ (s * z / (s**2 + damping * (R**2).sum(axis=0).max()))
-                new = self._project(objective, _moved(objective, point.w, d))
+                new = self._project(objective, _moved(point.w, d))
                 if new.error < point.error:
                     break
                 damping *= 2
@@ -90,12 +133,7 @@ class VariableProjection:
     def _project(self, objective: Objective, w: FloatArray) -> _Point:
         """Solve for the output layer."""
         network, n_outputs = objective.network, objective.network.layer_sizes[-1]
-
-        def factor(block: Block) -> tuple[_Triangle]:
-            Phi = objective.last_hidden(w, block)
-            return (_Triangle(_weighted(np.vstack([Phi, block.targets]), block)),)
-
-        R = objective.rows.sum(factor, 2 * network.floats_per_row)[0].R
+        R = objective.rows.sum(FactorOfOutputLayer(network, w)).R
         if not np.isfinite(R).all():
             return _Point(w, np.inf)
         q = R.shape[1] - n_outputs
@@ -109,33 +147,18 @@ class VariableProjection:
     def _linearise(self, objective: Objective, w: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The triangle of the projected Jacobian, and the projected residual rotated alike."""
         network = objective.network
-        layers = network.layers(w)
-        n_hidden = network.n_parameters - layers[-1].size
-        q = len(layers[-1])
+        n_hidden, q = network.n_hidden_parameters, network.shapes[-1][0]
         triangles = []
         for k in range(network.layer_sizes[-1]):
-
-            def factor(block: Block, k: int = k) -> tuple[_Triangle]:
-                Phi = objective.last_hidden(w, block).copy()
-                J, r = objective.jacobian(w, block)
-                return (_Triangle(_weighted(np.vstack([Phi, J[k, :n_hidden], r[k]]), block)),)
-
-            floats_per_row = network.floats_per_row + 3 * network.n_parameters
-            R = objective.rows.sum(factor, floats_per_row, 1 << 19)[0].R
+            R = objective.rows.sum(FactorOfStep(network, w, k)).R
             triangles.append(R[q:, q:])
         R = qr(np.vstack(triangles), mode="r", check_finite=False)[0]
         R = np.vstack([R, np.zeros((max(0, n_hidden + 1 - len(R)), n_hidden + 1))])
         return R[:n_hidden, :n_hidden], R[:n_hidden, n_hidden]
 
 
-def _weighted(columns: FloatArray, block: Block) -> FloatArray:
-    """One row for each row of the data, times the root of its weight."""
-    if block.weights is not None:
-        columns = columns * np.sqrt(block.weights)
-    return columns.T
-
-
-def _moved(objective: Objective, w: FloatArray, d: FloatArray) -> FloatArray:
+def _moved(w: FloatArray, d: FloatArray) -> FloatArray:
+    """``w`` with the hidden layers moved by ``d``."""
     w = w.copy()
     w[: len(d)] += d
     return w

@@ -1,0 +1,270 @@
+"""The data of a fit: checked, split and standardised in one place, once."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.random import RandomState
+from numpy.typing import DTypeLike
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+
+from ._typing import FloatArray, MatrixLike
+from .losses import Loss
+from .rows import Rows
+from .standardize import Moments, Scaling, Units
+
+if TYPE_CHECKING:
+    from .regressor import SigmoidMLPRegressor
+
+FLOATS = (np.float64, np.float32)
+"""The dtypes that X may keep."""
+
+
+class Given(NamedTuple):
+    """Data as they are handed to :meth:`SigmoidMLPRegressor.fit`, not checked yet."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    rows : Rows
+        In the units and the dtype of training.
+    held_out : Rows or None
+        What decides when to stop, in the same units.
+    moments : pair of Moments, or None
+        Of the inputs and the targets, if the units come from them.
+    dtype : dtype
+        Of X, and of the weights that act on it.
+    given : Given
+        As it came.
+    """
+
+    rows: Rows
+    held_out: Rows | None
+    moments: tuple[Moments, Moments] | None
+    dtype: np.dtype[Any]
+    given: Given
+
+    @property
+    def units(self) -> Units:
+        """What training measures the data in."""
+        return self.rows.units
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of features."""
+        return int(self.rows.X.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of targets."""
+        return int(self.rows.y.shape[1])
+
+    def in_dtype(self, dtype: DTypeLike) -> "Data":
+        """The same in blocks of another dtype."""
+        held_out = self.held_out and self.held_out.in_dtype(dtype)
+        return replace(self, rows=self.rows.in_dtype(dtype), held_out=held_out)
+
+    @cached_property
+    def trained_on(self) -> Given:
+        """What was given, less what is held out."""
+        index = self.rows.index
+        if index is None:
+            return self.given
+        parts = [part.tocsr() if sp.issparse(part) else part for part in self.given]
+        return Given(
+            *(part if np.ndim(part) == 0 else _safe_indexing(part, index) for part in parts)
+        )
+
+
+def prepare(
+    estimator: "SigmoidMLPRegressor",
+    given: Given,
+    validation: Given | None,
+    *,
+    loss: Loss,
+    rng: RandomState,
+    is_first: bool,
+    moments: tuple[Moments, Moments] | None,
+) -> Data:
+    """Check, split and standardise the data of a fit.
+
+    Parameters
+    ----------
+    estimator : SigmoidMLPRegressor
+        Its parameters decide, and it learns the number and the names of the features.
+    given : Given
+    validation : Given or None
+        Rows that decide when to stop, in place of those that are held out.
+    loss : Loss
+    rng : RandomState
+        Chooses the rows to hold out.
+    is_first : bool
+        Whether the estimator has seen no features yet, so that any will do.
+    moments : pair of Moments, or None
+        Those of the data of earlier calls, which the units account for too.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be used; it says why.
+    """
+    X, y, sample_weight = _checked(estimator, given, reset=is_first)
+    rows, held_out = Rows(X, y, sample_weight), None
+    if validation is not None:
+        held_out = _checked_validation(estimator, validation, X, y)
+    elif estimator.early_stopping:
+        rows, held_out = _split(rows, estimator.validation_fraction, rng)
+    own = _moments(rows, loss) if estimator.standardize else None
+    if own and moments:
+        own = (moments[0] + own[0], moments[1] + own[1])
+    units = _units(own, loss, X.dtype) if own else Units.raw(X.shape[1], y.shape[1])
+    rows = rows.in_units(units).in_dtype(X.dtype)
+    held_out = held_out and held_out.in_units(units).in_dtype(X.dtype)
+    return Data(rows, held_out, own, X.dtype, given)
+
+
+# Checks -----------------------------------------------------------------------------------------
+
+
+def _checked(
+    estimator: "SigmoidMLPRegressor", given: Given, *, reset: bool
+) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
+    """X in float32 or float64, y as float64 (n_samples, n_outputs), the weights like X."""
+    X, y = validate_data(
+        estimator,
+        given.X,
+        given.y,
+        accept_sparse="csr",
+        multi_output=True,
+        y_numeric=True,
+        dtype=FLOATS,
+        reset=reset,
+    )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    _refuse_negative(estimator, y, "y")
+    sample_weight = given.sample_weight
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
+        if not sample_weight.any():
+            raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
+    return X, y.astype(np.float64, copy=False).reshape(X.shape[0], -1), sample_weight
+
+
+def _refuse_negative(estimator: "SigmoidMLPRegressor", y: FloatArray, name: str) -> None:
+    if estimator.loss == "poisson" and (y < 0).any():
+        raise ValueError(f"loss='poisson' requires non-negative {name}.")
+
+
+def given_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | None:
+    """What is to decide when to stop, if it was given.
+
+    Raises
+    ------
+    ValueError
+        If only a part of it was.
+    """
+    if X_val is None and y_val is None and sample_weight_val is None:
+        return None
+    if X_val is None and y_val is None:
+        raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
+    if y_val is None:
+        raise ValueError("X_val is provided, but y_val was not provided.")
+    if X_val is None:
+        raise ValueError("y_val is provided, but X_val was not provided.")
+    return Given(X_val, y_val, sample_weight_val)
+
+
+def _checked_validation(
+    estimator: "SigmoidMLPRegressor", validation: Given, X: MatrixLike, y: FloatArray
+) -> Rows:
+    """The rows that decide when to stop, with the columns of X and y."""
+    X_val, y_val, sample_weight = validation
+    validate_data(estimator, X_val, reset=False, skip_check_array=True)  # names and number
+    X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=X.dtype)
+    y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
+    check_consistent_length(X_val, y_val)
+    y_val = y_val.reshape(len(y_val), -1)
+    _refuse_negative(estimator, y_val, "y_val")
+    if y_val.shape[1] != y.shape[1]:
+        raise ValueError(f"y_val has {y_val.shape[1]} columns, and y has {y.shape[1]}.")
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(
+            sample_weight, X_val, dtype=X.dtype, ensure_non_negative=True
+        )
+    rows = Rows(X_val, y_val, sample_weight)
+    if rows.n_rows < 2:
+        raise ValueError(f"X_val has {rows.n_rows} rows of a weight above 0, and needs 2.")
+    return rows
+
+
+def checked_inputs(estimator: "SigmoidMLPRegressor", X: MatrixLike) -> MatrixLike:
+    """X of a prediction, in float32 or float64.
+
+    An array that would pass scikit-learn's checks as it is does not take their way round,
+    which for a single row is longer than the prediction.
+    """
+    if (
+        type(X) is np.ndarray
+        and X.dtype in FLOATS
+        and X.ndim == 2
+        and len(X) > 0
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
+        and not hasattr(estimator, "feature_names_in_")
+    ):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(X.sum()):
+                return X
+    return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+
+
+# The split, and the units -----------------------------------------------------------------------
+
+
+def _split(rows: Rows, fraction: float, rng: RandomState) -> tuple[Rows, Rows]:
+    """The rows to train on, and those that are held out."""
+    train, held_out = train_test_split(np.arange(rows.n_rows), test_size=fraction, random_state=rng)
+    if len(held_out) < 2:
+        raise ValueError(
+            f"early_stopping holds out {len(held_out)} of {rows.n_rows} rows, and needs 2: "
+            "raise validation_fraction, or set early_stopping=False."
+        )
+    return rows.take(train), rows.take(held_out)
+
+
+def _moments(rows: Rows, loss: Loss) -> tuple[Moments, Moments]:
+    """The mean and the deviation of the inputs and the targets, or what a loss has for them."""
+    inputs, targets = rows.moments()
+    return inputs, rows.robust_target_moments(loss.center) if loss.is_robust else targets
+
+
+def _units(moments: tuple[Moments, Moments], loss: Loss, dtype: DTypeLike) -> Units:
+    """z-scores by these moments.
+
+    The targets stay raw where their units are no change of the output layer's weights.
+    """
+    for name, m in zip("Xy", moments, strict=True):
+        if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
+            raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
+    inputs = Scaling.of(moments[0], dtype)
+    if loss.out_activation != "identity":
+        return Units(inputs, Scaling.identity(len(moments[1].mean)))
+    return Units(inputs, Scaling.of(moments[1], np.float64))

@@ -1,0 +1,206 @@
+"""The fitted model: all that reads a fit reads this.
+
+A model predicts with the weights that act on raw X and give raw y. What is known of the
+weights, the posterior, is in the units of training, and so are the inputs that it takes.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ._typing import FloatArray, MatrixLike
+from .activations import OUTPUT_ACTIVATIONS
+from .network import Network
+from .objective import NetworkKernel, Objective, Predictions
+from .posterior import Posterior, PredictiveVariances
+from .rows import Block, RowKernel, Rows, Work
+from .standardize import Scaling, Units, change_units
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted network, the units that it was trained in, and what is known of its weights.
+
+    Attributes
+    ----------
+    network : Network
+    weights : list of arrays of shape (n_in + 1, n_out)
+        As they act on raw X and give raw y; bias row first.
+    units : Units
+        What training measured the inputs and the targets in.
+    link : {"identity", "exp"}
+        What makes a prediction of what the output layer gives, a key of ``OUTPUT_ACTIVATIONS``.
+    posterior : Posterior or None
+        Of the weights in `units`.
+    relevances : array of shape (n_features,) or None
+        How much each input matters, summing to one; there where a posterior is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.model import Model
+    >>> model = Model.of_weights([np.array([[1.0], [2.0]])], "identity")  # ŷ = 1 + 2 x
+    >>> model.predict(np.array([[0.0], [3.0]]))
+    array([[1.],
+           [7.]])
+    """
+
+    network: Network
+    weights: list[FloatArray]
+    units: Units
+    link: str = "identity"
+    posterior: Posterior | None = None
+    relevances: FloatArray | None = None
+
+    @classmethod
+    def of_weights(cls, weights: list[FloatArray], activation: str, link: str = "identity") -> Self:
+        """The model of weights that act on raw data, of which no more is known."""
+        sizes = [len(weights[0]) - 1, *(W.shape[1] for W in weights)]
+        return cls(Network(sizes, activation), weights, Units.raw(sizes[0], sizes[-1]), link)
+
+    @classmethod
+    def of_training(
+        cls,
+        network: Network,
+        w: FloatArray,
+        units: Units,
+        dtype: DTypeLike,
+        link: str = "identity",
+        posterior: Posterior | None = None,
+        relevances: FloatArray | None = None,
+    ) -> Self:
+        """The model of a flat vector ``w`` in `units`.
+
+        Raises
+        ------
+        ValueError
+            If the weights that act on the raw data overflow `dtype`.
+        """
+        raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
+        with np.errstate(over="ignore"):
+            weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]
+        if not all(np.isfinite(W).all() for W in weights):
+            raise ValueError(
+                f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
+                "bring the columns of X and y nearer to a scale of 1."
+            )
+        return cls(network, weights, units, link, posterior, relevances)
+
+    @property
+    def standardized_weights(self) -> list[FloatArray]:
+        """The weights as they act on inputs, and give outputs, in the units of training."""
+        raw = Units.raw(self.network.layer_sizes[0], self.network.layer_sizes[-1])
+        return change_units(self.weights, raw, self.units)
+
+    def predict(self, X: MatrixLike) -> FloatArray:
+        """The prediction for each row of X, of shape (n_samples, n_outputs)."""
+        with np.errstate(over="ignore"):
+            return self._raw(X).gather(Predictions(self.network, self.weights, self.link))
+
+    def std(self, X: MatrixLike) -> FloatArray:
+        """The standard deviation of a new observation, of shape (n_samples, n_outputs)."""
+        assert self.posterior is not None
+        nothing = np.empty((X.shape[0], 0))
+        rows = Rows(X, nothing, units=Units(self.units.inputs, Scaling.identity(0)))
+        kernel = PredictiveVariances(self.network, self.posterior.w, self.posterior)
+        with np.errstate(over="ignore"):
+            std: FloatArray = self.units.outputs.scale * np.sqrt(rows.gather(kernel))
+        return std.astype(self._dtype(X))
+
+    def input_gradient(self, X: MatrixLike) -> FloatArray:
+        """The derivatives by each input, of shape (n_samples, n_outputs, n_features)."""
+        with np.errstate(over="ignore"):
+            return self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
+
+    def _raw(self, X: MatrixLike) -> Rows:
+        return Rows(X, np.empty((X.shape[0], 0)), dtype=self._dtype(X))
+
+    def _dtype(self, X: MatrixLike) -> np.dtype[np.floating]:
+        return np.result_type(X.dtype, self.weights[0].dtype)
+
+    # What the posterior says, in the units of y -----------------------------------------------
+
+    @property
+    def noise_std(self) -> float | FloatArray:
+        """The standard deviation of each output's noise; of a single output as a float."""
+        assert self.posterior is not None
+        noise: FloatArray = self.units.outputs.scale / np.sqrt(self.posterior.beta)
+        return float(noise[0]) if len(noise) == 1 else noise
+
+    @property
+    def log_marginal_likelihood(self) -> float:
+        """The log evidence, of the density of y in its own units."""
+        assert self.posterior is not None
+        log_units = float(np.log(self.units.outputs.scale).sum())
+        return self.posterior.log_evidence - self.posterior.n * log_units
+
+    @property
+    def precisions(self) -> dict[str, float | FloatArray]:
+        """The precision of each weight group, by the names of the estimator's attributes."""
+        assert self.posterior is not None
+        return self.posterior.precisions(len(self.weights))
+
+
+@dataclass(frozen=True, eq=False)
+class InputGradients(RowKernel):
+    """The derivative of each prediction by each input."""
+
+    network: Network
+    layers: list[FloatArray]
+    link: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """A number for each output and input."""
+        return self.network.layer_sizes[-1], self.network.layer_sizes[0]
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass there and back, and the result."""
+        n_inputs, *_, n_outputs = self.network.layer_sizes
+        return self.network.floats_per_row + n_inputs * n_outputs
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """Of shape (n_rows, n_outputs, n_inputs)."""
+        workspace = work.workspace(self.network, block)
+        workspace.w = None
+        prediction = self.network.forward(self.layers, block.inputs, workspace)
+        D = self.network.input_gradient(self.layers, block.inputs, workspace)
+        slope, link = np.empty_like(prediction), OUTPUT_ACTIVATIONS[self.link]
+        link.value(prediction)
+        link.slope(prediction, slope)
+        D *= slope[:, np.newaxis]
+        return D.transpose(2, 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredInputGradients(NetworkKernel):
+    """Σ s (∂z/∂x_j)² over rows and outputs, of each input j."""
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass there and back, and the derivatives."""
+        n_inputs, *_, n_outputs = self.network.layer_sizes
+        return self.network.floats_per_row + n_inputs * n_outputs
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """The terms of a block, of shape (n_inputs,)."""
+        self.predict(block, work)
+        workspace = work.workspace(self.network, block)
+        D = self.network.input_gradient(self.layers, block.inputs, workspace)
+        s = np.ones(D.shape[-1]) if block.weights is None else block.weights
+        return np.einsum("kjn,kjn,n->j", D, D, s)
+
+
+def relevances(objective: Objective, w: FloatArray) -> FloatArray:
+    """How much each input matters, summing to one: how far it moves the predictions.
+
+    The root of the mean square, over rows and outputs, of the derivative of the prediction by
+    the input, both in units of their deviation. The precision of an input's coefs says instead
+    how *nonlinear* it is: a sigmoid that is to be a straight line needs but small ones.
+    """
+    sizes = np.sqrt(objective.rows.sum(SquaredInputGradients(objective.network, w)))
+    total, n_inputs = sizes.sum(), len(sizes)
+    return sizes / total if total > 0 else np.full(n_inputs, 1 / n_inputs)

@@ -1,0 +1,404 @@
+"""How sure the weights are: the Gaussian posterior around them, by Laplace's approximation.
+
+With noise of precision β_k on output k and a Gaussian prior of precision α_g on the weights
+of group g, the most probable weights minimise
+
+    F = ½ Σ_k β_k E_k + ½ Σ_g α_g ‖w_g‖².
+
+Around them the posterior is taken as Gaussian with precision A = Σ_k β_k H_k + diag(α), where
+H_k is the Gauss-Newton Hessian. Of the k_g weights of a group the data determine γ_g, of all
+parameters the data of output k determine γ_k (MacKay, 1992, equations 4.8 to 4.10):
+
+    γ_g = k_g - α_g tr(A⁻¹)_g,     γ_k = β_k tr(A⁻¹ H_k).
+
+The logarithm of the probability of the data, the log evidence, is
+
+    log p(y) = -F - ½ log|A| + ½ Σ_g k_g log α_g + N/2 Σ_k log(β_k / 2π).
+
+The variance of a prediction with the derivatives j by the parameters is 1/β + j A⁻¹ jᵀ, times a
+factor by which leaving out each row shows it to be too small: see :func:`calibrated`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
+
+from ._typing import FloatArray, IntArray
+from .network import Network
+from .objective import NetworkKernel, Objective, Point, Precisions, diagonal
+from .rows import Block, RowKernel, Work
+
+NOISE_RANGE = (1e-100, 1e100)
+"""Between these is the precision of the noise."""
+
+LEAST_FREE_ROWS = 1e-3
+"""The share of the rows that is taken to be free to show the noise, at the least.
+
+If all rows were fitted exactly, the noise would be estimated as 0.
+"""
+
+FLAT = -1
+"""The label of parameters that belong to no group: their prior is flat."""
+
+
+class Group(NamedTuple):
+    """The name of weights whose prior has one precision.
+
+    Attributes
+    ----------
+    layer : int or None
+        None for those of all layers.
+    kind : {"coefs", "intercepts"}
+    input : int or None
+        None for those of all inputs of the layer.
+    unit : int or None
+        None for those of all units of the layer.
+    """
+
+    layer: int | None
+    kind: str
+    input: int | None = None
+    unit: int | None = None
+
+
+@dataclass(frozen=True)
+class WeightGroups:
+    """Which weights share a prior precision.
+
+    Attributes
+    ----------
+    labels : array of int of shape (n_parameters,)
+        The position in `names` of each parameter's group, or FLAT.
+    names : tuple of Group
+    """
+
+    labels: IntArray
+    names: tuple[Group, ...]
+
+    @classmethod
+    def by_layer(cls, network: Network, *, per_input: bool) -> Self:
+        """A group for each layer's coefs and one for its biases.
+
+        The last layer has a group of coefs for each output, and biases with a flat prior.
+
+        Parameters
+        ----------
+        network : Network
+        per_input : bool
+            Whether the coefs of the first of several layers have a group for each input:
+            automatic relevance determination (MacKay, 1994; Neal, 1996).
+        """
+        names: list[Group] = []
+        labels = np.full(network.n_parameters, float(FLAT))  # whole numbers
+        *hidden, last = network.layers(labels)
+        for i, W in enumerate(hidden):
+            inputs = range(len(W) - 1) if i == 0 and per_input else [None]
+            W[1:] = len(names) + np.arange(len(inputs))[:, np.newaxis]
+            names += [Group(i, "coefs", input=j) for j in inputs]
+            W[0] = len(names)
+            names.append(Group(i, "intercepts"))
+        n_outputs = last.shape[1]
+        last[1:] = len(names) + np.arange(n_outputs)
+        names += [Group(len(hidden), "coefs", unit=k) for k in range(n_outputs)]
+        return cls(labels.astype(np.intp), tuple(names))
+
+    @classmethod
+    def penalised(cls, penalty: FloatArray) -> Self:
+        """One group, of all that has a penalty."""
+        return cls(np.where(penalty > 0, 0, FLAT), (Group(None, "coefs"),))
+
+    @property
+    def sizes(self) -> FloatArray:
+        """k: the number of weights in each group."""
+        return self.sum(np.ones(len(self.labels)))
+
+    def sum(self, values: FloatArray) -> FloatArray:
+        """The sum of each group's values, of one value for each parameter."""
+        grouped = self.labels != FLAT
+        sums = np.bincount(self.labels[grouped], values[grouped], len(self.names))
+        return sums.astype(np.float64)
+
+    def per_parameter(self, alpha: FloatArray) -> FloatArray:
+        """Each parameter's value, of one value for each group; 0 where the prior is flat."""
+        return np.append(alpha, 0.0)[self.labels]
+
+    def carried_from(self, other: Self, alpha: FloatArray) -> FloatArray:
+        """For each of these groups the value that its weights have in the groups `other`."""
+        carried = np.empty(len(self.names))
+        grouped = self.labels != FLAT
+        carried[self.labels[grouped]] = other.per_parameter(alpha)[grouped]
+        return carried
+
+    def by_attribute(self, alpha: FloatArray, n_layers: int) -> dict[str, float | FloatArray]:
+        """The values of the groups by the names of the estimator's attributes."""
+        named: dict[str, float | FloatArray] = {}
+        for i in range(n_layers):
+            for kind in ("coefs", "intercepts"):
+                values = [
+                    float(a)
+                    for group, a in zip(self.names, alpha, strict=True)
+                    if group.kind == kind and group.layer in (i, None)
+                ]
+                several = len(values) > 1
+                named[f"{kind}_[{i}]"] = np.array(values) if several else float(sum(values))
+        return named
+
+
+class Posterior(Protocol):
+    """What is known of the weights, however it is stored.
+
+    Attributes
+    ----------
+    w : array of shape (n_parameters,)
+        The mode.
+    beta : array of shape (n_outputs,)
+        The precision of each output's noise.
+    n : float
+        Number of rows, or the sum of their weights.
+    log_evidence : float
+    calibration : array of shape (n_outputs,)
+        What the variance of each output's predictions is multiplied by.
+    """
+
+    @property
+    def w(self) -> FloatArray: ...  # noqa: D102  # described with the class, as are the next
+    @property
+    def beta(self) -> FloatArray: ...  # noqa: D102
+    @property
+    def n(self) -> float: ...  # noqa: D102
+    @property
+    def log_evidence(self) -> float: ...  # noqa: D102
+    @property
+    def calibration(self) -> FloatArray: ...  # noqa: D102
+
+    @property
+    def n_effective_parameters(self) -> float:
+        """How many parameters the data determine."""
+        ...
+
+    def variance(self, J: FloatArray) -> FloatArray:
+        """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
+        ...
+
+    def covariance_root(self) -> FloatArray:
+        """M of A⁻¹ = M Mᵀ, of shape (n_parameters, rank)."""
+        ...
+
+    def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
+        """The precision of each weight group, by the names of the estimator's attributes."""
+        ...
+
+
+@dataclass(frozen=True)
+class LaplacePosterior:
+    """The posterior with a dense Cholesky factor of its precision.
+
+    Attributes
+    ----------
+    w : array of shape (n_parameters,)
+        Its mode.
+    groups : WeightGroups
+    alpha : array of shape (n_groups,)
+        The precision of each group's prior.
+    beta : array of shape (n_outputs,)
+        The precision of each output's noise.
+    cholesky : array of shape (n_parameters, n_parameters)
+        L, lower triangular, of A = L Lᵀ.
+    gamma : array of shape (n_groups,)
+        How many weights of each group the data determine.
+    gamma_of_output : array of shape (n_outputs,)
+        How many parameters each output's data determine.
+    log_evidence : float
+    n : float
+        Number of rows, or the sum of their weights.
+    calibration : array of shape (n_outputs,)
+        What the variance of each output's predictions is multiplied by.
+    """
+
+    w: FloatArray
+    groups: WeightGroups
+    alpha: FloatArray
+    beta: FloatArray
+    cholesky: FloatArray
+    gamma: FloatArray
+    gamma_of_output: FloatArray
+    log_evidence: float
+    n: float
+    calibration: FloatArray
+
+    @property
+    def n_effective_parameters(self) -> float:
+        """How many parameters the data determine."""
+        return float(self.gamma_of_output.sum())
+
+    def variance(self, J: FloatArray) -> FloatArray:
+        """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
+        v = dtrsm(1.0, self.cholesky, J.T, side=1, lower=1, trans_a=1)  # J.T needs no copy in order
+        return np.einsum("np,np->n", v, v)
+
+    def covariance_root(self) -> FloatArray:
+        """M = L⁻ᵀ of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
+        root: FloatArray = dtrtri(self.cholesky, lower=1)[0].T
+        return root
+
+    def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
+        """The precision of each weight group, by the names of the estimator's attributes."""
+        return self.groups.by_attribute(self.alpha, n_layers)
+
+
+def laplace(
+    point: Point, groups: WeightGroups, alpha: FloatArray, beta: FloatArray, n: float
+) -> LaplacePosterior:
+    """The posterior around a point, given the precisions.
+
+    Parameters
+    ----------
+    point : Point
+    groups : WeightGroups
+    alpha : array of shape (n_groups,)
+    beta : array of shape (n_outputs,)
+    n : float
+        Number of rows, or the sum of their weights.
+
+    Returns
+    -------
+    LaplacePosterior
+    """
+    w, sums = point
+    precisions = Precisions(beta, groups.per_parameter(alpha))
+    L = _cholesky(precisions.hessian(sums))
+    A_inverse = dpotri(L, lower=1)[0]  # the lower triangle
+    variances = A_inverse.diagonal()
+    sizes = groups.sizes
+    gamma = np.clip(sizes - alpha * groups.sum(variances), 0, sizes)
+    if len(beta) == 1:
+        gamma_of_output = np.array([len(w) - precisions.prior @ variances])
+    else:  # tr(A⁻¹ H_k) from lower triangles: what is off the diagonal counts twice
+        twice = np.tril(2 * A_inverse, -1) + np.diag(variances)
+        gamma_of_output = beta * [np.vdot(twice, H_k) for H_k in sums.H]
+    log_evidence = (
+        -precisions.cost(sums.E, w)
+        - np.log(L.diagonal()).sum()
+        + 0.5 * sizes[alpha > 0] @ np.log(alpha[alpha > 0])
+        + 0.5 * n * np.log(beta / (2 * np.pi)).sum()
+    )
+    return LaplacePosterior(
+        w, groups, alpha, beta, L, gamma, gamma_of_output, float(log_evidence), n,
+        calibration=np.ones_like(beta),
+    )  # fmt: skip
+
+
+def _cholesky(A: FloatArray) -> FloatArray:
+    """L of A = L Lᵀ; of A plus the least multiple of I that makes it definite to rounding."""
+    ridge = 0.0
+    while True:
+        damped = A.copy(order="F")
+        diagonal(damped)[...] += ridge
+        L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=1)
+        if not not_definite:
+            return L
+        ridge = max(10 * ridge, 1e-15 * diagonal(A).max())
+
+
+def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePosterior:
+    """The posterior at the minimum of an objective with a penalty of fixed strength.
+
+    The penalty is then the ratio of the prior's precision to the noise's: α = alpha β, with
+    one β for all outputs but in the noise of each.
+    """
+    n, penalty = objective.rows.total_weight, objective.penalty.astype(np.float64)
+    n_outputs = objective.network.layer_sizes[-1]
+    point = Point(w, objective.gauss_newton(w))
+    groups, alpha = WeightGroups.penalised(penalty), np.array([penalty.max()])
+    unscaled = laplace(point, groups, alpha, np.ones(n_outputs), n)
+    all_rows = n * n_outputs
+    free = max(all_rows - unscaled.n_effective_parameters, LEAST_FREE_ROWS * all_rows)
+    beta = float(np.clip(free / max(point.sums.E.sum(), 1e-300), *NOISE_RANGE))
+    posterior = laplace(point, groups, beta * alpha, np.full(n_outputs, beta), n)
+    free_of_output = np.maximum(n - unscaled.gamma_of_output, LEAST_FREE_ROWS * n)
+    noise = np.clip(free_of_output / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
+    return calibrated(replace(posterior, beta=noise), objective)
+
+
+# What the posterior says of predictions -------------------------------------------------------
+
+
+def calibrated(posterior: LaplacePosterior, objective: Objective) -> LaplacePosterior:
+    """Widen the error bars where leaving out each row in turn shows them to be too narrow.
+
+    By the posterior's own linearisation, weights trained without row i have there the error
+    e_i / (1 - h_i), with e_i the error of the weights as they are and h_i = β j_i A⁻¹ j_iᵀ. Its
+    predicted variance is 1/β + j_i A⁻¹ j_iᵀ / (1 - h_i). The mean of error² / variance is 1 if
+    the posterior is right. It is larger where the function bends within the posterior's width,
+    or where the noise is not the same everywhere. Variances are then multiplied by it. (Leaving
+    out without training anew: Hansen & Larsen, 1996. Without hidden layers the posterior is
+    exact, and stays.)
+
+    Parameters
+    ----------
+    posterior : LaplacePosterior
+    objective : Objective
+        Over the rows that it was trained on.
+
+    Returns
+    -------
+    LaplacePosterior
+    """
+    if len(objective.network.shapes) == 1:
+        return posterior
+    squares = objective.rows.sum(LeaveOneOutErrors(objective.network, posterior.w, posterior))
+    return replace(posterior, calibration=np.maximum(squares / posterior.n, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOutErrors(NetworkKernel):
+    """Σ s error² / variance of each output, of weights trained without the row."""
+
+    posterior: Posterior
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass, a row of the Jacobian, and that row times the root of the covariance."""
+        return self.network.floats_per_row + 2 * (
+            self.network.layer_sizes[-1] * self.network.n_parameters
+        )
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """The terms of a block, of shape (n_outputs,)."""
+        J, e = self.jacobian(block, work)
+        v = np.array([self.posterior.variance(J_k) for J_k in J])
+        beta = self.posterior.beta[:, np.newaxis]
+        s = np.ones(e.shape[1]) if block.weights is None else block.weights
+        left = np.maximum(1 - np.minimum(s, 1) * beta * v, 1e-6)  # of a weight of 2, one copy
+        squares: FloatArray = (e / left) ** 2 / (1 / beta + v / left)
+        return squares @ s
+
+
+@dataclass(frozen=True, eq=False)
+class PredictiveVariances(NetworkKernel, RowKernel):
+    """c (1/β + j A⁻¹ jᵀ) of each row and output."""
+
+    posterior: Posterior
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One number for each output."""
+        return (self.network.layer_sizes[-1],)
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass, a row of the Jacobian, and that row times the root of the covariance."""
+        return self.network.floats_per_row + 2 * (
+            self.network.layer_sizes[-1] * self.network.n_parameters
+        )
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """Of shape (n_rows, n_outputs)."""
+        self.predict(block, work)
+        workspace = work.workspace(self.network, block)
+        J = self.network.jacobian(self.layers, block.inputs, workspace)
+        v = np.transpose([self.posterior.variance(J_k) for J_k in J])
+        return self.posterior.calibration * (v + 1 / self.posterior.beta)

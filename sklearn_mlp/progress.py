@@ -1,0 +1,117 @@
+"""The printed table of a fit: a line an iteration, and fewer as they go on."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from ._typing import FloatArray
+
+if TYPE_CHECKING:
+    from .monitor import Monitor
+
+
+class Progress:
+    """Prints how an attempt comes on.
+
+    Parameters
+    ----------
+    rmse : callable, optional
+        Maps weights and loss to the error in the units of y, to be printed.
+    score_name : str, default="R²"
+        What to print the validation score as.
+    """
+
+    def __init__(
+        self,
+        *,
+        rmse: Callable[[FloatArray, float], float] | None = None,
+        score_name: str = "R²",
+    ) -> None:
+        self._rmse, self._score_name = rmse, score_name
+        self._table = _Table()
+        self._heading = ""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._clock = deque([perf_counter()], maxlen=12)
+        self._unprinted: FloatArray | None = None
+
+    def fork(self, heading: str) -> "Progress":
+        """That of one of several attempts, in the same table under a heading."""
+        attempt = Progress(rmse=self._rmse, score_name=self._score_name)
+        attempt._table = self._table
+        attempt._heading = f"{self._heading}, {heading}" if self._heading else heading
+        return attempt
+
+    def tell(self, monitor: "Monitor", w: FloatArray) -> None:
+        """An iteration has come to these weights: print a line, if it is worth one."""
+        self._clock.append(perf_counter())
+        if _worth_a_line(len(monitor.loss_curve)):
+            self._print(monitor, w)
+        else:
+            self._unprinted = w.copy()
+
+    def close(self, monitor: "Monitor") -> None:
+        """Print the last iteration if it is not printed yet."""
+        if self._unprinted is not None and monitor.max_iter != 1:
+            self._print(monitor, self._unprinted, last=True)
+
+    def _print(self, monitor: "Monitor", w: FloatArray, *, last: bool = False) -> None:
+        """A line for the last iteration, which came to these weights."""
+        self._unprinted = None
+        epoch, loss, max_iter = len(monitor.loss_curve), monitor.loss_curve[-1], monitor.max_iter
+        cells = {"epoch": f"{epoch:>6}", "loss": _five_digits(loss)}
+        if self._rmse is not None:
+            cells["RMSE"] = _five_digits(self._rmse(w, loss))
+        if monitor.early_stopping:
+            cells[f"validation {self._score_name}"] = f"{monitor.validation_scores[-1]:>13.5f}"
+        one_of_many = max_iter == 1 and epoch > 1  # epochs of partial_fit share a header
+        if max_iter is not None and max_iter > 1:
+            at_end = last or monitor.n_iter == max_iter
+            left = "" if at_end else self._time_left(max_iter - monitor.n_iter)
+            cells["time left"] = f"{left:>9}"
+        self._table.print(None if one_of_many else self, self._heading, cells)
+
+    def _time_left(self, n_iter: int) -> str:
+        """How long so many iterations take at the pace of the last ones."""
+        pace = median(after - before for before, after in pairwise(self._clock))
+        return _duration(n_iter * pace)
+
+
+class _Table:
+    """Lines under a header for each attempt."""
+
+    def __init__(self) -> None:
+        self._shown: object = None
+
+    def print(self, attempt: object, heading: str, cells: dict[str, str]) -> None:
+        """Print a line, and the heading first if the line before was of another attempt."""
+        if attempt is not self._shown:
+            if self._shown is not None:
+                print()
+            if heading:
+                print(heading)
+            print("  ".join(name.rjust(len(cell)) for name, cell in cells.items()))
+            self._shown = attempt
+        print("  ".join(cells.values()).rstrip(), flush=True)
+
+
+def _five_digits(value: float) -> str:
+    return f"{value:#.5g}".rstrip(".").rjust(11)
+
+
+def _duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return "< 1 s" if seconds < 1 else f"{seconds:.0f} s"
+
+
+def _worth_a_line(epoch: int) -> bool:
+    """Epochs 1 to 10, then every tenth to 100, every hundredth to 1000, and so on."""
+    return epoch % 10 ** int(math.log10(epoch)) == 0

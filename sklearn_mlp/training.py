@@ -1,0 +1,442 @@
+"""Training: which rule, from where, in how many attempts, and what becomes of an interruption."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils import check_random_state
+
+from ._typing import FloatArray
+from ._warnings import warn
+from .activations import OUTPUT_ACTIVATIONS
+from .data import Data
+from .losses import Loss
+from .model import relevances
+from .monitor import Attempts, Monitor
+from .network import Network
+from .objective import Objective, Predictions
+from .posterior import Posterior
+from .rows import Rows
+from .solvers import (
+    LBFGS,
+    Adam,
+    EvidenceMaximization,
+    GradientDescent,
+    LevenbergMarquardt,
+    MinibatchSolver,
+    Solver,
+    StochasticGradientDescent,
+)
+from .solvers.evidence import SMALL_WEIGHTS, STARTS
+from .standardize import Moments, Units, change_units
+
+if TYPE_CHECKING:
+    from .regressor import SigmoidMLPRegressor
+
+AUTO_LM_COST = 4e9
+"""``solver="auto"`` is "lm" where P² (n_samples + P) is less, with P parameters."""
+
+AUTO_LBFGS_ROWS = 10_000
+"""Otherwise it is "lbfgs" up to so many rows, "adam" above."""
+
+AUTO_ALPHA = 1e-4
+"""``alpha="auto"`` where no evidence sets it."""
+
+AUTO_BATCH_SIZE = 200
+"""``batch_size="auto"``, or all rows where they are fewer."""
+
+IN_PARTS = ("adam", "sgd", "gd")
+"""The solvers that need not see all rows at once."""
+
+
+# Where training begins --------------------------------------------------------------------------
+
+
+class LeftOff(NamedTuple):
+    """What :meth:`SigmoidMLPRegressor.partial_fit` needs to go on where it left off."""
+
+    solver: Solver
+    rng: RandomState
+    moments: tuple[Moments, Moments] | None
+    n_stalled: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where training begins: at random weights, at given ones, or where partial_fit left off.
+
+    Attributes
+    ----------
+    weights : list of arrays of shape (n_in + 1, n_out), or None
+        Given weights, which act on raw data; None for random ones.
+    loss_curve : list of float
+        Of the training that led to them.
+    n_iter, t : int
+        The iterations of earlier calls, and the rows that they saw, which count on.
+    left_off : LeftOff or None
+        Where an earlier call left off.
+    one_epoch : bool
+        Whether training is one epoch over a part of the data.
+    """
+
+    weights: list[FloatArray] | None = None
+    loss_curve: list[float] = field(default_factory=list)
+    n_iter: int = 0
+    t: int = 0
+    left_off: LeftOff | None = None
+    one_epoch: bool = False
+
+    @classmethod
+    def of(cls, estimator: "SigmoidMLPRegressor", *, one_epoch: bool) -> "Start":
+        """From the weights of an estimator, if it has any."""
+        if not hasattr(estimator, "weights_"):
+            return cls(one_epoch=one_epoch)
+        left_off = getattr(estimator, "_left_off", None) if one_epoch else None
+        return cls(
+            weights=estimator.weights_,
+            loss_curve=list(getattr(estimator, "loss_curve_", [])),
+            n_iter=estimator.n_iter_ if left_off else 0,
+            t=getattr(estimator, "t_", 0),
+            left_off=left_off,
+            one_epoch=one_epoch,
+        )
+
+    @property
+    def moments(self) -> tuple[Moments, Moments] | None:
+        """The moments of the data of earlier calls."""
+        return self.left_off.moments if self.left_off else None
+
+    def random_state(self, random_state: int | RandomState | None) -> RandomState:
+        """The state that was left off, or a new one."""
+        if self.left_off:
+            return copy.deepcopy(self.left_off.rng)
+        return check_random_state(random_state)
+
+    def resume(self, solver: Solver, monitor: Monitor) -> None:
+        """Have the solver and the monitor go on."""
+        n_stalled = None
+        if self.left_off and isinstance(solver, MinibatchSolver):
+            solver.resume(self.left_off.solver)
+            n_stalled = self.left_off.n_stalled
+        elif self.left_off:
+            n_stalled = 0  # "gd" has no rate to lower, and would stand still
+        if self.weights is not None:
+            monitor.resume(self.loss_curve, n_stalled)
+
+
+# How a network is trained -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    name : {"lm", "lbfgs", "adam", "sgd", "gd"}
+    alpha : float
+        Strength of the penalty; 0 where the evidence sets it.
+    max_iter : int
+        Iterations, or epochs, at most.
+    n_init : int
+        Random starts.
+    by_evidence : bool
+        Whether the evidence sets the penalties.
+    make_solver : callable
+        From a random state to a new solver.
+    """
+
+    name: str
+    alpha: float
+    max_iter: int
+    n_init: int
+    by_evidence: bool
+    make_solver: Callable[[RandomState], Solver]
+
+    @property
+    def n_parts(self) -> int:
+        """Parts of training from one start: iterations, or ascents and a search."""
+        return len(STARTS) + 1 if self.by_evidence else self.max_iter
+
+    @property
+    def gain(self) -> float:
+        """The gain of the initial weights."""
+        return SMALL_WEIGHTS if self.name == "lm" else 1.0
+
+
+def choose_rule(
+    estimator: "SigmoidMLPRegressor", network: Network, n_rows: int, *, one_epoch: bool
+) -> Rule:
+    """The rule that the parameters ask for, given the size of the problem."""
+    name = solver_name(estimator, network, n_rows, one_epoch=one_epoch)
+    max_iter = 1 if one_epoch else estimator.max_iter
+    by_evidence = name == "lm" and estimator.alpha == "auto"
+    if estimator.alpha != "auto":
+        alpha = float(estimator.alpha)
+    else:
+        alpha = 0.0 if by_evidence else AUTO_ALPHA
+    make = partial(make_solver, estimator, name, n_rows, max_iter)
+    return Rule(name, alpha, max_iter, 1 if one_epoch else estimator.n_init, by_evidence, make)
+
+
+def solver_name(
+    estimator: "SigmoidMLPRegressor", network: Network, n_rows: int, *, one_epoch: bool
+) -> str:
+    """The solver, "auto" made good."""
+    if estimator.solver != "auto":
+        return estimator.solver
+    if one_epoch:
+        return "adam"
+    n_parameters, loss = network.n_parameters, estimator.loss
+    takes_lm = loss == "squared_error" or (loss != "pinball" and estimator.alpha != "auto")
+    if takes_lm and n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
+        return "lm"
+    return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
+
+
+def make_solver(
+    estimator: "SigmoidMLPRegressor", name: str, n_rows: int, max_iter: int, rng: RandomState
+) -> Solver:
+    """A solver with the estimator's parameters."""
+    e = estimator
+    if name == "lm" and e.alpha == "auto":
+        return EvidenceMaximization(max_iter, rng)
+    if name == "lm":
+        return LevenbergMarquardt(max_iter, tol=1e-4 * e.tol)
+    if name == "lbfgs":
+        return LBFGS(max_iter=max_iter, max_fun=e.max_fun, tol=e.tol)
+    if name == "gd":
+        return GradientDescent(e.learning_rate_init, max_iter)
+    batch_size = AUTO_BATCH_SIZE if e.batch_size == "auto" else int(e.batch_size)
+    minibatches: dict[str, Any] = {
+        "learning_rate_init": e.learning_rate_init,
+        "batch_size": min(batch_size, n_rows),
+        "max_iter": max_iter,
+        "rng": rng if e.shuffle else None,
+    }
+    if name == "adam":
+        return Adam(e.beta_1, e.beta_2, e.epsilon, **minibatches)
+    return StochasticGradientDescent(
+        e.learning_rate, e.power_t, e.momentum, e.nesterovs_momentum, **minibatches
+    )
+
+
+def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> None:
+    """Raise if the solver does not take the loss."""
+    if solver == "lm" and loss == "pinball":
+        raise ValueError(
+            "solver='lm' needs a loss that curves, and loss='pinball' does not: "
+            "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+        )
+    if solver == "lm" and loss != "squared_error" and alpha == "auto":
+        raise ValueError(
+            "solver='lm' with alpha='auto' sets the penalty by the evidence, which is known "
+            f"for loss='squared_error' only: for loss={loss!r} set alpha to a number, or "
+            "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+        )
+
+
+# Training ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, on what, how, and from where."""
+
+    network: Network
+    data: Data
+    loss: Loss
+    rule: Rule
+    start: Start
+    rng: RandomState
+
+    def objective(self) -> Objective:
+        """What is minimised."""
+        return Objective(self.network, self.data.rows, self.rule.alpha, self.loss)
+
+    def first_weights(self, attempt: int = 0) -> FloatArray:
+        """Where an attempt starts, a flat vector: only the first goes on from given weights."""
+        units = self.data.units
+        if self.start.weights is None or attempt > 0:
+            w = self.network.initial_weights(self.rng, self.rule.gain)
+            layers = self.network.layers(w)
+            layers[-1][0] += _output_bias(self.loss, self.data.rows)
+            layers = change_units(layers, units, units)  # constant inputs are ignored
+        else:
+            layers = _in_units(self.start.weights, self.network, units)
+        return np.concatenate([W.ravel() for W in layers]).astype(self.data.rows.dtype)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training came to.
+
+    Attributes
+    ----------
+    w : array of shape (n_parameters,)
+        In the units of the data.
+    posterior : Posterior or None
+    relevances : array of shape (n_features,) or None
+        Where there is a posterior.
+    left_off : LeftOff or None
+        For partial_fit to go on from.
+    """
+
+    w: FloatArray
+    posterior: Posterior | None
+    relevances: FloatArray | None
+    left_off: LeftOff | None
+
+
+def train(plan: Plan, monitor: Monitor) -> Trained:
+    """Train from each start and keep the best: by held-out rows, by the evidence, or by the loss.
+
+    Warns if training has not converged, or was interrupted from the keyboard; the best weights
+    so far are kept then.
+
+    Raises
+    ------
+    ValueError
+        If training diverges, or the given weights have other shapes than the network.
+    """
+    rule, objective = plan.rule, plan.objective()
+    solver = rule.make_solver(plan.rng)
+    plan.start.resume(solver, monitor)
+    if rule.n_init == 1:
+        w, posterior = _minimize(solver, objective, plan.first_weights(), monitor)
+    else:
+        w, posterior = _best_of_several(plan, solver, objective, monitor)
+    monitor.close()
+    if monitor.interrupted:
+        _warn_of_interruption(monitor)
+    elif not (monitor.converged or monitor.stopped or plan.start.one_epoch):
+        _warn_of_no_convergence(rule.name, monitor)
+    left_off = None
+    if rule.name in IN_PARTS:
+        left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
+    matters = None if posterior is None else relevances(objective, posterior.w)
+    return Trained(w, posterior, matters, left_off)
+
+
+Minimum = tuple[FloatArray, Posterior | None]
+
+
+def _best_of_several(plan: Plan, solver: Solver, objective: Objective, monitor: Monitor) -> Minimum:
+    """Train from `n_init` starts."""
+    attempts: Attempts[Minimum] = Attempts(monitor, _quality)
+    n_init, interrupted = plan.rule.n_init, False
+    for i in range(n_init):
+        attempt = attempts.begin("start", f"start {i + 1} of {n_init}", plan.rule.n_parts)
+        solver = solver if i == 0 else plan.rule.make_solver(plan.rng)
+        first = plan.first_weights(i)
+        try:
+            found = _minimize(solver, objective, first, attempt)
+        except KeyboardInterrupt:
+            if attempts.found is None:
+                raise
+            attempts.end(attempt, None, first)
+            interrupted = True
+        else:
+            attempts.end(attempt, found, found[0])
+            interrupted = attempt.interrupted
+        if interrupted or attempts.enough:
+            break
+    minimum = attempts.close()
+    monitor.interrupted = interrupted
+    return minimum
+
+
+def _quality(minimum: Minimum, monitor: Monitor) -> float:
+    """The score on held-out rows, the log evidence, or minus the loss: whichever there is."""
+    if monitor.early_stopping:
+        return monitor.best_score
+    posterior = minimum[1]
+    return -monitor.loss_curve[-1] if posterior is None else posterior.log_evidence
+
+
+def _minimize(solver: Solver, objective: Objective, w: FloatArray, monitor: Monitor) -> Minimum:
+    """Train; the best weights if held-out rows choose them, or after an interruption."""
+    stages = solver.stages(objective)
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for stage in stages:
+                monitor.converged = False
+                w = solver.minimize(stage, w, monitor)  # the monitor refuses NaN and inf
+                if not monitor.converged or monitor.finished:
+                    break
+    except KeyboardInterrupt:
+        if monitor.best_weights is None or monitor.interrupted:
+            raise
+        monitor.interrupted = True
+    if monitor.best_weights is not None and (monitor.early_stopping or monitor.interrupted):
+        w = monitor.best_weights
+    elif len(stages) > 1:
+        monitor.restate(objective.value_and_gradient(w)[0])
+    posterior = solver.posterior(objective, w)
+    return (w if posterior is None else posterior.w), posterior
+
+
+def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
+    """What to add to the first biases of the output, so that predictions have the targets' mean.
+
+    z-scores need nothing: theirs is 0.
+    """
+    if loss.out_activation == "identity":
+        return 0.0
+    mean = rows.moments()[1].mean
+    return np.log(np.where(mean > 0, mean, 1))
+
+
+def _in_units(weights: list[FloatArray], network: Network, units: Units) -> list[FloatArray]:
+    """Weights that act on raw data as they act in other units."""
+    shapes = [W.shape for W in weights]
+    if shapes != network.shapes:
+        raise ValueError(
+            f"The weights to go on from have shapes {shapes}, but these data and "
+            f"hidden_layer_sizes need {network.shapes}: set warm_start=False, or call fit in "
+            "place of partial_fit."
+        )
+    return change_units(weights, Units.raw(network.layer_sizes[0], network.layer_sizes[-1]), units)
+
+
+# What is said of it -----------------------------------------------------------------------------
+
+
+def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> tuple[float, float]:
+    """The score of the predictions for all rows, and their loss without the penalty.
+
+    R², or D² of the quantile that a robust loss looks for.
+    """
+    whole = rows.whole()
+    z = rows.gather(Predictions(network, network.layers(w)))
+    losses = loss.value(z, whole.targets.T).sum(axis=1)
+    mean_loss = float(np.average(losses, weights=whole.weights))
+    y = z.copy()
+    OUTPUT_ACTIVATIONS[loss.out_activation].value(y)
+    if not np.isfinite(y).all():  # an exponential may overflow where the rows trained on do not
+        return -np.inf, mean_loss
+    score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
+    return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss
+
+
+def _warn_of_interruption(monitor: Monitor) -> None:
+    warn(
+        f"Training was interrupted after {monitor.n_iter} iterations; "
+        "the best weights so far are kept.",
+        UserWarning,
+    )
+
+
+def _warn_of_no_convergence(name: str, monitor: Monitor) -> None:
+    raise_what = "max_iter and max_fun." if name == "lbfgs" else "max_iter, or tol."
+    warn(
+        f"{name} has not converged in {monitor.n_iter} iterations (loss "
+        f"{monitor.loss_curve[-1]:.5g}): raise {raise_what}",
+        ConvergenceWarning,
+    )
