@@ -15,7 +15,7 @@ from sklearn.datasets import make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mlp import SigmoidMLPRegressor
-from sklearn_mlp.regressor import AUTO_LM_COST
+from sklearn_mlp.training import AUTO_LM_COST
 
 CONTENDERS = [("lm", False), ("lbfgs", False), ("lbfgs", True), ("adam", False), ("adam", True)]
 

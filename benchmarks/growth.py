@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmarks.timing import Record, interleaved
 from sklearn_mlp.network import Network
-from sklearn_mlp.objective import Objective
+from sklearn_mlp.objective import Objective, Point, Precisions
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.levenberg_marquardt import Damping, Point, Precisions, step
+from sklearn_mlp.solvers.levenberg_marquardt import Damping, step
 
 N_FEATURES = 20
 

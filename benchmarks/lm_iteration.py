@@ -15,9 +15,9 @@ from benchmarks.floor import gauss_newton_floor
 from benchmarks.peers import lm_steps
 from benchmarks.timing import Record, interleaved
 from sklearn_mlp.network import Network
-from sklearn_mlp.objective import Objective
+from sklearn_mlp.objective import Objective, Point, Precisions
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.levenberg_marquardt import Damping, Point, Precisions, step
+from sklearn_mlp.solvers.levenberg_marquardt import Damping, step
 
 SHAPES = [(10_000, 4, 5), (7_373, 8, 50), (2_000, 20, 20), (4_000, 20, 45)]
 """Rows, inputs, units: 31, 501, 441 and 991 parameters."""

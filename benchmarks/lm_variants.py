@@ -27,10 +27,9 @@ from scipy.linalg import lstsq, qr, svd
 from threadpoolctl import threadpool_limits
 
 from sklearn_mlp.datasets import make_hyperplane
-from sklearn_mlp.evidence import SMALL_WEIGHTS
-from sklearn_mlp.network import Network
-from sklearn_mlp.objective import Objective
+from sklearn_mlp.network import Network, Workspace
 from sklearn_mlp.rows import Block, Rows
+from sklearn_mlp.solvers.evidence import SMALL_WEIGHTS
 from sklearn_mlp.solvers.levenberg_marquardt import OUTPUT_DAMPING
 
 LEVELS = (1e-3, 1e-6, 1e-12)
@@ -49,25 +48,32 @@ BEND = 0.75
 class Problem:
     """Errors and their Jacobian over all rows, as functions of the parameters to be found."""
 
-    objective: Objective
+    network: Network
     block: Block
     output_layer: str
 
+    def forward(self, w: np.ndarray) -> tuple[np.ndarray, Workspace]:
+        """What the output layer reads, after a forward pass."""
+        workspace = Workspace(self.network.layer_sizes, self.block.inputs.shape[1], float)
+        self.network.forward(self.network.layers(w), self.block.inputs, workspace)
+        return self.network.last_hidden(self.block.inputs, workspace), workspace
+
     def settle(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The weights, with the best output layer unless it is as others; and the errors."""
-        Phi = self.objective.last_hidden(w, self.block)
+        Phi, _ = self.forward(w)
         if self.output_layer != "parameters":
             w = w.copy()
             best = lstsq(Phi.T, self.block.targets.T, cond=1e-15, check_finite=False)[0]
-            self.objective.network.layers(w)[-1][...] = best
-        return w, (self.objective.network.layers(w)[-1].T @ Phi - self.block.targets)[0]
+            self.network.layers(w)[-1][...] = best
+        return w, (self.network.layers(w)[-1].T @ Phi - self.block.targets)[0]
 
     def jacobian(self, w: np.ndarray) -> np.ndarray:
         """J (n_rows, n_free); projected, what of it the output layer cannot answer."""
-        J = self.objective.jacobian(w, self.block)[0][0].T
+        Phi, workspace = self.forward(w)
+        J = self.network.jacobian(self.network.layers(w), self.block.inputs, workspace)[0].T
         if self.output_layer != "projected out":
             return J
-        Q = qr(self.objective.last_hidden(w, self.block).T, mode="economic", check_finite=False)[0]
+        Q = qr(Phi.T, mode="economic", check_finite=False)[0]
         J = J[:, : J.shape[1] - Q.shape[1]]
         return J - Q @ (Q.T @ J)
 
@@ -108,7 +114,7 @@ def descend(
         D = {"I": np.full_like(diagonal, diagonal.max()), "largest": largest, "present": diagonal}
         scales = np.maximum(D[damp_by], 1e-12 * diagonal.max())
         if problem.output_layer == "re-solved":
-            n_hidden = problem.objective.network.n_hidden_parameters
+            n_hidden = problem.network.n_hidden_parameters
             scales[n_hidden:] = np.sqrt(OUTPUT_DAMPING) * scales[n_hidden:]
         steps = Steps(J, scales)
         while damping <= 1e12:
@@ -152,7 +158,7 @@ def main() -> None:
                 rows = Rows(Z, ((y - y.mean()) / y.std())[:, np.newaxis])
                 network = Network([4, 5, 1], "sigmoid")
                 w = network.initial_weights(np.random.RandomState(seed), SMALL_WEIGHTS)
-                problem = Problem(Objective(network, rows, 0.0), rows.whole(), output_layer)
+                problem = Problem(network, rows.whole(), output_layer)
                 taken, error = descend(problem, w, damp_by, geodesic, arguments.steps)
                 reached += [error <= level for level in LEVELS]
                 seconds += taken / arguments.seeds

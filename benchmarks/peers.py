@@ -26,7 +26,6 @@ from sklearn.neural_network import MLPRegressor
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.network import Network, Workspace
-from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
 
 LARGEST_JACOBIAN = 1 << 26
@@ -517,8 +516,7 @@ class ScipyProblem:
 
     def __init__(self, X: np.ndarray, y: np.ndarray, hidden: Hidden) -> None:
         self.network = Network([X.shape[1], *hidden, 1], "sigmoid")
-        rows = Rows(X, y[:, np.newaxis])
-        self.objective, self.block = Objective(self.network, rows, 0.0), rows.whole()
+        self.block = Rows(X, y[:, np.newaxis]).whole()
         self.workspace = Workspace(self.network.layer_sizes, len(X), X.dtype)
 
     def predictions(self, w: np.ndarray) -> np.ndarray:
@@ -532,7 +530,9 @@ class ScipyProblem:
 
     def jacobian(self, w: np.ndarray) -> np.ndarray:
         """Of the errors, shape (n_rows, n_parameters)."""
-        return self.objective.jacobian(w, self.block)[0][0].T
+        self.predictions(w)
+        layers = self.network.layers(w)
+        return self.network.jacobian(layers, self.block.inputs, self.workspace)[0].T
 
 
 def scipy_search(

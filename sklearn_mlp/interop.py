@@ -49,8 +49,9 @@ from sklearn.utils.validation import check_is_fitted
 from ._typing import FloatArray
 from .ensemble import SigmoidMLPEnsembleRegressor
 from .network import Network
-from .regressor import SigmoidMLPRegressor, _LeftOff
+from .regressor import SigmoidMLPRegressor
 from .solvers import Adam, StochasticGradientDescent
+from .training import LeftOff, make_solver
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -72,7 +73,7 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn_mlp.standardize.Scaling",
     "sklearn_mlp.standardize.Units",
     # Where "adam", "sgd" and "gd" left off, for partial_fit to go on.
-    "sklearn_mlp.regressor._LeftOff",
+    "sklearn_mlp.regressor.LeftOff",
     "sklearn_mlp.solvers.adam.Adam",
     "sklearn_mlp.solvers.gradient_descent.GradientDescent",
     "sklearn_mlp.solvers.gradient_descent.StochasticGradientDescent",
@@ -272,11 +273,11 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
     return model
 
 
-def _left_off(mlp: MLPRegressor, model: SigmoidMLPRegressor) -> _LeftOff:
+def _left_off(mlp: MLPRegressor, model: SigmoidMLPRegressor) -> LeftOff:
     """Where the MLPRegressor's optimizer left off, for `partial_fit` to go on."""
     theirs, n_layers = mlp._optimizer, len(mlp.coefs_)
     rng = copy.deepcopy(mlp._random_state)
-    ours = model._make_solver(mlp.solver, n_rows=sys.maxsize, max_iter=1, rng=rng)
+    ours = make_solver(model, mlp.solver, sys.maxsize, 1, rng)
 
     def flat(arrays: Sequence[FloatArray]) -> FloatArray:  # the coefs, then the intercepts
         layers = _with_biases(arrays[:n_layers], arrays[n_layers:])
@@ -289,7 +290,7 @@ def _left_off(mlp: MLPRegressor, model: SigmoidMLPRegressor) -> _LeftOff:
         if mlp.learning_rate == "adaptive":
             lowered = theirs.learning_rate_init / theirs.learning_rate
             ours.n_stalls = round(np.log(lowered) / np.log(5))
-    return _LeftOff(ours, rng, None, mlp._no_improvement_count)
+    return LeftOff(ours, rng, None, mlp._no_improvement_count)
 
 
 def _with_biases(coefs: Sequence[FloatArray], intercepts: Sequence[FloatArray]) -> list[FloatArray]:

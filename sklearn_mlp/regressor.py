@@ -456,7 +456,7 @@ default="sigmoid"
             monitor = self._monitor(plan, task)
             trained = train(plan, monitor)
             self.__dict__.pop("_left_off", None)
-            vars(self).update(_fitted_attributes(plan, monitor, **vars(trained)))
+            self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
             if task is not None:
                 task.end(dict)  # the estimator as it is
         return self

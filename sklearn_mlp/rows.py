@@ -424,7 +424,7 @@ class Rows:
         parts = self.map(kernel)
         total = next(parts)
         for part in parts:
-            total = operator.iadd(total, part)
+            total += part  # type: ignore[operator]  # totals add up, which no type says
         return total
 
     def gather(self, kernel: RowKernel) -> FloatArray:

@@ -19,12 +19,12 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp.losses import WIDTHS, Huber, Loss, Pinball, Poisson, SquaredError, make_loss
 from sklearn_mlp.network import Network
-from sklearn_mlp.objective import GeneralObjective, Objective
+from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.standardize import Moments
 from tests import reference
+from tests.solvers.test_first_order import assert_same, fit_both
 from tests.strategies import Problem, problems
-from tests.test_solvers import assert_same, fit_both
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 3))
@@ -145,7 +145,7 @@ def test_value_and_gradient_are_the_documented_loss_and_its_derivative(
 ) -> None:
     network = Network(problem.layer_sizes, problem.activation)
     y, w = np.abs(problem.y), 0.5 * problem.w
-    objective = GeneralObjective(network, Rows(problem.X, y, problem.s), alpha, loss)
+    objective = Objective(network, Rows(problem.X, y, problem.s), alpha, loss)
     f, is_coef = written_out(loss), network.is_coef()
 
     def total(w: np.ndarray) -> np.number:
@@ -178,7 +178,7 @@ def test_gauss_newton_weighs_the_jacobian_by_the_curvature(
 ) -> None:
     network = Network([3, 4, 2], "tanh")
     y = np.abs(rng.normal(size=(20, 2)))
-    objective = GeneralObjective(network, Rows(X[:20], y, weights), 0.0, loss)
+    objective = Objective(network, Rows(X[:20], y, weights), 0.0, loss)
     w = 0.5 * rng.normal(size=network.n_parameters)
 
     def predict(w: np.ndarray) -> np.ndarray:
@@ -191,10 +191,19 @@ def test_gauss_newton_weighs_the_jacobian_by_the_curvature(
     np.testing.assert_allclose(objective.errors(w), 2 * s @ loss.value(z, y), rtol=1e-12)
 
 
-def test_the_squared_error_has_an_objective_of_its_own_which_is_the_same() -> None:
-    network, rows = Network([3, 4, 1], "sigmoid"), Rows(X, Y[:, np.newaxis], S)
+@pytest.mark.parametrize("weights", [None, S], ids=["", "weights"])
+def test_the_squared_error_written_out_is_what_any_loss_would_come_to(
+    weights: np.ndarray | None,
+) -> None:
+    class PlainSquaredError(SquaredError):
+        is_quadratic = False
+        sum_and_seed = Loss.sum_and_seed
+        error_sums = Loss.error_sums
+        residual = Loss.residual
+
+    network, rows = Network([3, 4, 1], "sigmoid"), Rows(X, Y[:, np.newaxis], weights)
     w = rng.normal(size=network.n_parameters)
-    own, general = Objective(network, rows, 0.3), GeneralObjective(network, rows, 0.3, LOSSES[0])
+    own, general = Objective(network, rows, 0.3), Objective(network, rows, 0.3, PlainSquaredError())
     (value, gradient), sums = own.value_and_gradient(w), own.gauss_newton(w)
     same_value, same_gradient = general.value_and_gradient(w)
     assert same_value == pytest.approx(value, rel=1e-13)

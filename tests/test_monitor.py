@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sklearn_mlp.monitor import Monitor
+from sklearn_mlp.progress import Progress
 
 W = np.zeros(2)
 
@@ -63,7 +64,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
         self.now, self.step = 0.0, step
-        monkeypatch.setattr("sklearn_mlp.monitor.perf_counter", self)
+        monkeypatch.setattr("sklearn_mlp.progress.perf_counter", self)
 
     def __call__(self) -> float:
         self.now += self.step
@@ -81,9 +82,8 @@ def test_progress_is_aligned_and_thinned_out(
     monitor = Monitor(
         tol=0.0,
         n_iter_no_change=10**6,
-        rmse=lambda w, loss: 10 * loss,
         validation=lambda w: (0.5, 0.1),
-        verbose=True,
+        progress=Progress(rmse=lambda w, loss: 10 * loss),
         max_iter=2000,
     )
     told(monitor, [1 / n for n in range(1, 1234)])
@@ -104,7 +104,7 @@ def test_progress_is_aligned_and_thinned_out(
 
 
 def test_only_what_is_known_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    told(Monitor(tol=0.0, n_iter_no_change=10, verbose=True), [12345.6, 1e-12]).close()
+    told(Monitor(tol=0.0, n_iter_no_change=10, progress=Progress()), [12345.6, 1e-12]).close()
     assert printed(capsys) == [
         " epoch         loss",
         "     1        12346",
@@ -113,7 +113,7 @@ def test_only_what_is_known_is_printed(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_each_attempt_has_its_name_and_header(capsys: pytest.CaptureFixture[str]) -> None:
-    monitor = Monitor(tol=0.0, n_iter_no_change=10, verbose=True)
+    monitor = Monitor(tol=0.0, n_iter_no_change=10, progress=Progress())
     one = monitor.fork("start", "start 1 of 2", 1000)
     part = one.fork("ascent", "ascent 1 of 3", None)
     told(part, [2.0])
@@ -138,7 +138,7 @@ def test_the_time_left_is_in_a_unit_that_suits_it(
     pace: float, left: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Clock(monkeypatch, pace)
-    told(Monitor(tol=0.0, n_iter_no_change=10, verbose=True, max_iter=100), [1.0])
+    told(Monitor(tol=0.0, n_iter_no_change=10, progress=Progress(), max_iter=100), [1.0])
     assert printed(capsys)[-1].endswith(f" {left}")
 
 
@@ -147,7 +147,7 @@ def test_a_pause_is_not_the_pace(
 ) -> None:
     clock = Clock(monkeypatch, 1.0)
     monitor = told(
-        Monitor(tol=0.0, n_iter_no_change=10, verbose=True, max_iter=100), [1.0, 1.0, 1.0]
+        Monitor(tol=0.0, n_iter_no_change=10, progress=Progress(), max_iter=100), [1.0, 1.0, 1.0]
     )
     clock.now += 1000.0
     told(monitor, [1.0])

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_mlp.network import Network
-from sklearn_mlp.objective import Objective
+from sklearn_mlp.objective import Objective, Precisions
 from sklearn_mlp.rows import Rows
 from tests import reference
 from tests.strategies import Problem, problems
@@ -125,7 +125,7 @@ def test_the_best_output_layer_is_that_of_penalised_least_squares(problem: Probl
     rng = np.random.default_rng(0)
     beta = rng.uniform(0.5, 2, problem.layer_sizes[-1])
     alpha = rng.uniform(0.1, 2, network.n_parameters)
-    w = objective.with_best_output(problem.w, beta, alpha)
+    w = objective.with_best_output(problem.w, Precisions(beta, alpha))
 
     np.testing.assert_array_equal(
         w[: network.n_hidden_parameters], problem.w[: network.n_hidden_parameters]

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPRegressor, training
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
 from tests import reference
@@ -658,16 +658,16 @@ def test_partial_fit_lowers_an_adaptive_rate_as_scikit_learn_does() -> None:
 
 def test_an_interrupted_start_leaves_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     first = fitted(regressor(solver="adam", max_iter=5), X, y)
-    minimize = SigmoidMLPRegressor._minimize
+    minimize = training._minimize
     calls: list[None] = []
 
-    def interrupted_the_second_time(self: Any, *arguments: Any) -> Any:
+    def interrupted_the_second_time(*arguments: Any) -> Any:
         calls.append(None)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return minimize(self, *arguments)
+        return minimize(*arguments)
 
-    monkeypatch.setattr(SigmoidMLPRegressor, "_minimize", interrupted_the_second_time)
+    monkeypatch.setattr(training, "_minimize", interrupted_the_second_time)
     with pytest.warns(UserWarning, match="interrupted after 5 iterations"):
         model = regressor(solver="adam", max_iter=5, n_init=3).fit(X, y)
     np.testing.assert_array_equal(model.weights_[0], first.weights_[0])

@@ -18,10 +18,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from .._typing import FloatArray, MatrixLike
-from ..evidence import Posterior
 from ..monitor import Monitor
 from ..network import Network
 from ..objective import Objective
+from ..posterior import Posterior
 from ..regressor import SigmoidMLPRegressor
 from ..solvers import Solver
 from ._data import Table, check_choice, last_step, names_out, steps_before_the_last, vector

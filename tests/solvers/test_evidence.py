@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
 from sklearn.datasets import load_diabetes, make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectFromModel
@@ -13,12 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
-from sklearn_mlp.evidence import FLAT, calibrated, laplace, weight_groups
 from sklearn_mlp.monitor import Monitor
-from sklearn_mlp.network import Network
-from sklearn_mlp.objective import Objective
-from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.levenberg_marquardt import Point
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
 
@@ -74,100 +68,6 @@ def test_without_hidden_layers_it_is_bayesian_ridge_but_for_the_intercept() -> N
     ours, our_std = lm(()).fit(X, y).predict(X, return_std=True)
     np.testing.assert_allclose(ours, mean, rtol=0, atol=1e-3 * y.std())
     np.testing.assert_allclose(our_std, std, rtol=5e-3)
-
-
-def test_log_evidence_of_a_linear_model_is_the_density_of_its_data() -> None:
-    rng = np.random.default_rng(0)
-    Z, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 1))
-    network = Network([3, 1], "identity")
-    objective = Objective(network, Rows(Z, t), 0.0)
-    alpha, beta = 0.7, 2.0
-    D = np.column_stack([np.ones(12), Z])
-    A = beta * D.T @ D + np.diag([0, alpha, alpha, alpha])
-    w = beta * np.linalg.solve(A, D.T @ t[:, 0])
-    posterior = laplace(
-        Point(w, objective.gauss_newton(w)),
-        weight_groups(network, per_input=False),
-        np.array([alpha]),
-        np.array([beta]),
-        12,
-    )
-    flat = 1e-6  # the precision of an all but flat intercept, whose own density is left out
-    covariance = Z @ Z.T / alpha + 1 / flat + np.eye(12) / beta
-    expected = multivariate_normal(np.zeros(12), covariance).logpdf(t[:, 0]) - np.log(flat) / 2
-    assert posterior.log_evidence == pytest.approx(expected, abs=1e-5)
-    assert posterior.gamma[0] == pytest.approx(3 - alpha * np.trace(np.linalg.inv(A)[1:, 1:]))
-
-
-@pytest.mark.parametrize("sizes", [(3, 4, 1), (3, 4, 2), (3, 3, 3, 2)])
-def test_the_posterior_is_that_of_the_dense_gauss_newton_hessian(sizes: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(0)
-    X, s = rng.normal(size=(30, 3)), rng.uniform(0.5, 2, 30)
-    network = Network(sizes, "sigmoid")
-    w = rng.normal(size=network.n_parameters)
-    Y = rng.normal(size=(30, sizes[-1]))
-    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)
-    groups = weight_groups(network, per_input=True)
-    alpha = rng.uniform(0.5, 2, groups.max() + 1)
-    beta = rng.uniform(0.5, 2, sizes[-1])
-    prior = np.append(alpha, 0.0)[groups]
-    A = np.einsum("n,k,nkp,nkq->pq", s, beta, J, J) + np.diag(prior)
-
-    sums = Objective(network, Rows(X, Y, s), 0.0).gauss_newton(w)
-    posterior = laplace(Point(w, sums), groups, alpha, beta, s.sum())
-    np.testing.assert_allclose(posterior.cholesky @ posterior.cholesky.T, A, rtol=1e-9, atol=1e-9)
-    inverse = np.linalg.inv(A)
-    j = rng.normal(size=(5, network.n_parameters))
-    np.testing.assert_allclose(
-        posterior.variance(j.T), np.einsum("np,pq,nq->n", j, inverse, j), rtol=1e-8
-    )
-    for g, gamma in enumerate(posterior.gamma):
-        members = groups == g
-        expected = members.sum() - alpha[g] * inverse.diagonal()[members].sum()
-        assert gamma == pytest.approx(expected, rel=1e-7, abs=1e-9)
-    for k, gamma in enumerate(posterior.gamma_of_output):
-        H = np.einsum("n,np,nq->pq", s, J[:, k], J[:, k])
-        assert gamma == pytest.approx(beta[k] * np.trace(inverse @ H), rel=1e-7)
-
-
-def test_error_bars_are_calibrated_by_leaving_out_each_row() -> None:
-    rng = np.random.default_rng(0)
-    X, s = rng.normal(size=(30, 3)), rng.integers(1, 4, 30).astype(float)
-    sizes = (3, 4, 2)
-    network = Network(sizes, "sigmoid")
-    w = rng.normal(size=network.n_parameters)
-    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)
-    Y = reference.predict(w, X, sizes, "sigmoid") + [1.0, 0.1] * rng.standard_t(3, size=(30, 2))
-    groups = weight_groups(network, per_input=False)
-    alpha, beta = rng.uniform(0.5, 2, groups.max() + 1), np.array([1.5, 20.0])
-    objective = Objective(network, Rows(X, Y, s), 0.0)
-    posterior = laplace(Point(w, objective.gauss_newton(w)), groups, alpha, beta, s.sum())
-
-    A = posterior.cholesky @ posterior.cholesky.T
-    expected = np.zeros(2)
-    for i in range(30):  # one copy of each row is unlearnt by a Newton step
-        for k in range(2):
-            j, e = J[i, k], reference.predict(w, X, sizes, "sigmoid")[i, k] - Y[i, k]
-            without = np.linalg.inv(A - beta[k] * np.outer(j, j))
-            e_without = e + j @ without @ (beta[k] * e * j)
-            expected[k] += s[i] * e_without**2 / (1 / beta[k] + j @ without @ j)
-    expected /= s.sum()
-    assert expected[0] > 1 > expected[1]
-    np.testing.assert_allclose(
-        calibrated(posterior, objective).calibration, [expected[0], 1], rtol=1e-8
-    )
-
-
-def test_groups_are_layers_apart_with_inputs_and_outputs_of_their_own() -> None:
-    network = Network([2, 2, 1, 2], "sigmoid")
-    coarse = network.layers(weight_groups(network, per_input=False).astype(float))
-    assert [W.tolist() for W in coarse] == [
-        [[1, 1], [0, 0], [0, 0]],
-        [[3], [2], [2]],
-        [[FLAT, FLAT], [4, 5]],
-    ]
-    fine = network.layers(weight_groups(network, per_input=True).astype(float))
-    assert fine[0].tolist() == [[2, 2], [0, 0], [1, 1]]
 
 
 # What it is for ----------------------------------------------------------------------------

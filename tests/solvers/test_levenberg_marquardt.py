@@ -98,7 +98,7 @@ def test_a_singular_system_raises_the_damping_and_goes_on() -> None:
 def test_damping_follows_the_gain_ratio() -> None:
     damping = Damping()
     start = damping.mu
-    damping.accept(1.0)  # as foretold
+    damping.accept(1.0)  # as predicted
     assert damping.mu == pytest.approx(0.1 * start)
     damping.accept(0.5)  # half of it
     assert damping.mu == pytest.approx(0.1 * start)

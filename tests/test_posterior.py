@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from sklearn_mlp.network import Network
+from sklearn_mlp.objective import Objective, Point
+from sklearn_mlp.posterior import FLAT, Group, WeightGroups, calibrated, laplace
+from sklearn_mlp.rows import Rows
+from tests import reference
+
+
+def test_log_evidence_of_a_linear_model_is_the_density_of_its_data() -> None:
+    rng = np.random.default_rng(0)
+    Z, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 1))
+    network = Network([3, 1], "identity")
+    objective = Objective(network, Rows(Z, t), 0.0)
+    alpha, beta = 0.7, 2.0
+    D = np.column_stack([np.ones(12), Z])
+    A = beta * D.T @ D + np.diag([0, alpha, alpha, alpha])
+    w = beta * np.linalg.solve(A, D.T @ t[:, 0])
+    posterior = laplace(
+        Point(w, objective.gauss_newton(w)),
+        WeightGroups.by_layer(network, per_input=False),
+        np.array([alpha]),
+        np.array([beta]),
+        12,
+    )
+    flat = 1e-6  # the precision of an all but flat intercept, whose own density is left out
+    covariance = Z @ Z.T / alpha + 1 / flat + np.eye(12) / beta
+    expected = multivariate_normal(np.zeros(12), covariance).logpdf(t[:, 0]) - np.log(flat) / 2
+    assert posterior.log_evidence == pytest.approx(expected, abs=1e-5)
+    assert posterior.gamma[0] == pytest.approx(3 - alpha * np.trace(np.linalg.inv(A)[1:, 1:]))
+
+
+@pytest.mark.parametrize("sizes", [(3, 4, 1), (3, 4, 2), (3, 3, 3, 2)])
+def test_the_posterior_is_that_of_the_dense_gauss_newton_hessian(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    X, s = rng.normal(size=(30, 3)), rng.uniform(0.5, 2, 30)
+    network = Network(sizes, "sigmoid")
+    w = rng.normal(size=network.n_parameters)
+    Y = rng.normal(size=(30, sizes[-1]))
+    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)
+    groups = WeightGroups.by_layer(network, per_input=True)
+    alpha = rng.uniform(0.5, 2, len(groups.names))
+    beta = rng.uniform(0.5, 2, sizes[-1])
+    prior = np.append(alpha, 0.0)[groups.labels]
+    A = np.einsum("n,k,nkp,nkq->pq", s, beta, J, J) + np.diag(prior)
+
+    sums = Objective(network, Rows(X, Y, s), 0.0).gauss_newton(w)
+    posterior = laplace(Point(w, sums), groups, alpha, beta, s.sum())
+    np.testing.assert_allclose(posterior.cholesky @ posterior.cholesky.T, A, rtol=1e-9, atol=1e-9)
+    inverse = np.linalg.inv(A)
+    j = rng.normal(size=(5, network.n_parameters))
+    np.testing.assert_allclose(
+        posterior.variance(j.T), np.einsum("np,pq,nq->n", j, inverse, j), rtol=1e-8
+    )
+    for g, gamma in enumerate(posterior.gamma):
+        members = groups.labels == g
+        expected = members.sum() - alpha[g] * inverse.diagonal()[members].sum()
+        assert gamma == pytest.approx(expected, rel=1e-7, abs=1e-9)
+    for k, gamma in enumerate(posterior.gamma_of_output):
+        H = np.einsum("n,np,nq->pq", s, J[:, k], J[:, k])
+        assert gamma == pytest.approx(beta[k] * np.trace(inverse @ H), rel=1e-7)
+
+
+def test_error_bars_are_calibrated_by_leaving_out_each_row() -> None:
+    rng = np.random.default_rng(0)
+    X, s = rng.normal(size=(30, 3)), rng.integers(1, 4, 30).astype(float)
+    sizes = (3, 4, 2)
+    network = Network(sizes, "sigmoid")
+    w = rng.normal(size=network.n_parameters)
+    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)
+    Y = reference.predict(w, X, sizes, "sigmoid") + [1.0, 0.1] * rng.standard_t(3, size=(30, 2))
+    groups = WeightGroups.by_layer(network, per_input=False)
+    alpha, beta = rng.uniform(0.5, 2, len(groups.names)), np.array([1.5, 20.0])
+    objective = Objective(network, Rows(X, Y, s), 0.0)
+    posterior = laplace(Point(w, objective.gauss_newton(w)), groups, alpha, beta, s.sum())
+
+    A = posterior.cholesky @ posterior.cholesky.T
+    expected = np.zeros(2)
+    for i in range(30):  # one copy of each row is unlearnt by a Newton step
+        for k in range(2):
+            j, e = J[i, k], reference.predict(w, X, sizes, "sigmoid")[i, k] - Y[i, k]
+            without = np.linalg.inv(A - beta[k] * np.outer(j, j))
+            e_without = e + j @ without @ (beta[k] * e * j)
+            expected[k] += s[i] * e_without**2 / (1 / beta[k] + j @ without @ j)
+    expected /= s.sum()
+    assert expected[0] > 1 > expected[1]
+    np.testing.assert_allclose(
+        calibrated(posterior, objective).calibration, [expected[0], 1], rtol=1e-8
+    )
+
+
+def test_groups_are_layers_apart_with_inputs_and_outputs_of_their_own() -> None:
+    network = Network([2, 2, 1, 2], "sigmoid")
+    coarse = network.layers(WeightGroups.by_layer(network, per_input=False).labels.astype(float))
+    assert [W.tolist() for W in coarse] == [
+        [[1, 1], [0, 0], [0, 0]],
+        [[3], [2], [2]],
+        [[FLAT, FLAT], [4, 5]],
+    ]
+    fine = network.layers(WeightGroups.by_layer(network, per_input=True).labels.astype(float))
+    assert fine[0].tolist() == [[2, 2], [0, 0], [1, 1]]
+
+
+def test_groups_are_known_by_name() -> None:
+    network = Network([2, 2, 1, 2], "sigmoid")
+    assert WeightGroups.by_layer(network, per_input=True).names == (
+        Group(0, "coefs", input=0), Group(0, "coefs", input=1), Group(0, "intercepts"),
+        Group(1, "coefs"), Group(1, "intercepts"),
+        Group(2, "coefs", unit=0), Group(2, "coefs", unit=1),
+    )  # fmt: skip
+
+
+def test_precisions_go_by_the_attributes_that_hold_the_weights() -> None:
+    network = Network([2, 2, 1, 2], "sigmoid")
+    alpha = np.arange(1.0, 8.0)
+    named = WeightGroups.by_layer(network, per_input=True).by_attribute(alpha, 3)
+    assert {name: np.ravel(value).tolist() for name, value in named.items()} == {
+        "coefs_[0]": [1, 2], "intercepts_[0]": [3], "coefs_[1]": [4], "intercepts_[1]": [5],
+        "coefs_[2]": [6, 7], "intercepts_[2]": [0],
+    }  # fmt: skip
+    penalised = WeightGroups.penalised(network.is_coef())
+    assert penalised.by_attribute(np.array([3.0]), 2) == {
+        "coefs_[0]": 3, "intercepts_[0]": 0, "coefs_[1]": 3, "intercepts_[1]": 0,
+    }  # fmt: skip
+
+
+def test_finer_groups_take_over_the_precisions_of_their_weights() -> None:
+    network = Network([3, 2, 1], "sigmoid")
+    coarse = WeightGroups.by_layer(network, per_input=False)
+    fine = WeightGroups.by_layer(network, per_input=True)
+    carried = fine.carried_from(coarse, np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(carried, [1, 1, 1, 2, 3])
+    np.testing.assert_array_equal(fine.sizes, [2, 2, 2, 2, 2])
+
+
+def test_the_covariance_is_its_root_times_that_transposed() -> None:
+    rng = np.random.default_rng(0)
+    network = Network([3, 4, 2], "sigmoid")
+    objective = Objective(network, Rows(rng.normal(size=(30, 3)), rng.normal(size=(30, 2))), 0.0)
+    w = rng.normal(size=network.n_parameters)
+    groups = WeightGroups.by_layer(network, per_input=True)
+    alpha, beta = rng.uniform(0.5, 2, len(groups.names)), np.array([1.0, 3.0])
+    posterior = laplace(Point(w, objective.gauss_newton(w)), groups, alpha, beta, 30)
+    j, M = rng.normal(size=(network.n_parameters, 5)), posterior.covariance_root()
+    np.testing.assert_allclose(posterior.variance(j), ((j.T @ M) ** 2).sum(axis=1), rtol=1e-9)
+    A = posterior.cholesky @ posterior.cholesky.T
+    np.testing.assert_allclose(A @ M @ M.T, np.eye(network.n_parameters), atol=1e-8)
