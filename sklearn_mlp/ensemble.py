@@ -26,6 +26,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ._documentation import DOCUMENTATION_OF_CLASS
 from ._typing import FloatArray, MatrixLike
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .regressor import SigmoidMLPRegressor
@@ -109,6 +110,9 @@ class SigmoidMLPEnsembleRegressor(
     >>> bool(y_std.min() > 0)
     True
     """
+
+    _doc_link_module = "sklearn_mlp"
+    _doc_link_template = DOCUMENTATION_OF_CLASS
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), None],

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._documentation import DOCUMENTATION_OF_CLASS
 from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
@@ -249,6 +250,9 @@ default="sigmoid"
     >>> print(f"{(abs(y_test - y_pred) < 1.96 * y_std).mean():.2f} of the targets are within 95 %")
     0.9...
     """
+
+    _doc_link_module = "sklearn_mlp"
+    _doc_link_template = DOCUMENTATION_OF_CLASS
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -646,6 +650,11 @@ default="sigmoid"
         return [W[0] for W in self.weights_]
 
     @property
+    def out_activation_(self) -> str:
+        """What makes a prediction of what the output layer gives."""
+        return self._of_model("out_activation_").link
+
+    @property
     def noise_std_(self) -> float | FloatArray:
         """The standard deviation of the noise, in the units of y."""
         return self._of_posterior("noise_std_").noise_std
@@ -709,7 +718,6 @@ def _fitted_attributes(
         "t_": plan.start.t + monitor.n_iter * data.rows.n_rows,
         "n_layers_": len(network.layer_sizes),
         "n_outputs_": data.n_outputs,
-        "out_activation_": link,
     }
     return attributes if left_off is None else {**attributes, "_left_off": left_off}
 

@@ -87,11 +87,7 @@ class Moments:
 
 def _quantile(columns: FloatArray, weights: FloatArray, q: float) -> FloatArray:
     """The least value of each column that weighs, with all below it, q of the whole or more."""
-    order = np.argsort(columns, axis=1)
-    below = np.cumsum(weights[order], axis=1)
-    reached = below >= q * below[:, -1:] * (1 - 1e-12)  # as equal weights sum to, but rounding
-    position = np.take_along_axis(order, reached.argmax(axis=1)[:, np.newaxis], axis=1)
-    return np.take_along_axis(columns, position, axis=1)[:, 0]
+    return np.quantile(columns, q, axis=1, weights=weights, method="inverted_cdf")
 
 
 @dataclass(frozen=True)
