@@ -222,6 +222,18 @@ def test_partial_fit_tells_of_its_epoch() -> None:
 
 
 @with_callbacks
+def test_callbacks_of_partial_fit_see_what_the_estimator_becomes() -> None:
+    recorder = Recorder()
+    model = regressor(solver="adam").set_callbacks(recorder)
+    for _ in range(3):
+        model.partial_fit(X, y)
+    seen = recorder.models[-1]
+    assert (seen.n_iter_, seen.t_) == (model.n_iter_, model.t_) == (3, 180)
+    assert seen.loss_curve_ == model.loss_curve_
+    np.testing.assert_array_equal(seen.predict(X), model.predict(X))
+
+
+@with_callbacks
 def test_a_model_half_way_has_not_the_error_bars_of_the_last_fit() -> None:
     recorder = Recorder()
     model = fitted(regressor(solver="lm", **FEW))

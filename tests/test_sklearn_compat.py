@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 
 X, y = load_diabetes(return_X_y=True, as_frame=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
@@ -238,3 +238,9 @@ def test_html_representation_names_the_estimator_and_its_state() -> None:
     assert "SigmoidMLPRegressor" in html
     assert "fitted" in html
     assert repr(SigmoidMLPRegressor()) == "SigmoidMLPRegressor()"
+
+
+@pytest.mark.parametrize("model", [SigmoidMLPRegressor(), SigmoidMLPEnsembleRegressor()])
+def test_the_diagram_links_to_the_documentation(model: Any) -> None:
+    page = f"generated/sklearn_mlp.{type(model).__name__}.html"
+    assert f'href="https://sklearn-mlp.readthedocs.io/en/stable/{page}"' in model._repr_html_()

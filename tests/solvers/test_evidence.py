@@ -13,6 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
+from sklearn_mlp.objective import Objective, Point
+from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
+from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
 
@@ -283,3 +286,41 @@ def test_interrupted_early_stopping_keeps_the_weights_that_scored_best(
     assert model.best_validation_score_ is not None
     assert model.validation_scores_[-1] < model.best_validation_score_ - 1e-3
     assert model.score(X[100:], y[100:]) == pytest.approx(model.best_validation_score_, abs=1e-9)
+
+
+@pytest.mark.parametrize("n_init", [1, 2])
+def test_what_an_interruption_keeps_has_all_that_a_finished_fit_has(
+    n_init: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = np.sin(2 * X[:, 0]) + X[:, 1] ** 2 + 0.3 * X[:, 2] * rng.standard_t(3, size=100)
+    record = Monitor.record
+
+    def interrupted(monitor: Monitor, w: Any, loss: float) -> None:
+        record(monitor, w, loss)
+        if monitor.n_iter == 60:
+            raise KeyboardInterrupt
+
+    model = SigmoidMLPRegressor((8,), n_init=n_init, max_iter=1000, random_state=0)
+    monkeypatch.setattr(Monitor, "record", interrupted)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X, y)
+
+    # The last loss is that of the exact rows, ½ the mean square in deviations of y.
+    assert model.loss_ == pytest.approx(
+        np.mean((model.predict(X) - y) ** 2) / 2 / y.var(), rel=1e-9
+    )
+    # Error bars are those of a fit that ends there: calibrated by leaving out each row.
+    fitted_model = model._model
+    assert fitted_model.posterior is not None
+    rows = Rows(X, y[:, np.newaxis], units=fitted_model.units)
+    objective = Objective(fitted_model.network, rows, 0.0)
+    point = Point(fitted_model.posterior.w, objective.gauss_newton(fitted_model.posterior.w))
+    assert isinstance(fitted_model.posterior, LaplacePosterior)
+    p = fitted_model.posterior
+    exact = calibrated(laplace(point, p.groups, p.alpha, p.beta, p.n), objective)
+    np.testing.assert_allclose(p.calibration, exact.calibration, rtol=1e-9)
+    assert p.log_evidence == pytest.approx(exact.log_evidence, rel=1e-9)
+    assert p.calibration[0] > 1
+    assert model.feature_importances_.sum() == pytest.approx(1)
