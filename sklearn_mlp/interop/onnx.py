@@ -341,6 +341,7 @@ def _times_slope(graph: _Graph, activation: str, delta: str | FloatArray, z: str
 def _std(graph: _Graph, model: Model, X: str) -> str:
     """√(c (1/β + ‖v‖²)) of each output, in the units of y."""
     network, units, posterior = model.network, model.units, model.posterior
+    assert posterior is not None
     weights = network.layers(posterior.w)
     M = _by_layer(network, posterior.covariance_root())
     inputs = graph("Div", graph("Sub", X, units.inputs.mean), units.inputs.scale)
