@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -114,6 +114,9 @@ class Monitor(History):
         """Whether a callback, or the rows held out, say that it is enough."""
         return self.stopped or (self.early_stopping and self.stalled)
 
+    def begin(self, w: FloatArray) -> None:
+        """Training begins at these weights, of which a plain monitor takes no note."""
+
     def resume(self, loss_curve: list[float], n_stalled: int | None) -> None:
         """Go on after training with this loss curve; stalls count anew if None are given."""
         self.loss_curve = list(loss_curve)
@@ -121,7 +124,7 @@ class Monitor(History):
             self.best_loss = min(self.loss_curve)
             self.n_stalled = n_stalled
 
-    def fork(self, name: str, heading: str, max_iter: int | None) -> "Monitor":
+    def fork(self, name: str, heading: str, max_iter: int | None) -> Self:
         """A monitor for one of several attempts: the same settings, no history.
 
         Parameters
@@ -133,7 +136,7 @@ class Monitor(History):
         max_iter : int or None
             Its most iterations, or attempts if it has those; None if that is not known.
         """
-        return Monitor(
+        return type(self)(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validation=self._validation,
@@ -144,7 +147,7 @@ class Monitor(History):
             fitted=self._fitted,
         )
 
-    def adopt(self, attempt: History) -> None:
+    def adopt(self, attempt: Self) -> None:
         """Take over the history of the attempt that was best."""
         before = self.loss_curve
         for f in fields(History):

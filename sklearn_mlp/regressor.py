@@ -20,7 +20,7 @@ from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
-from .data import Data, Given, checked_inputs, given_validation, prepare
+from .data import Given, checked_inputs, given_validation, prepare
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
@@ -402,8 +402,7 @@ default="sigmoid"
                 "X_val and y_val are passed to fit while at the same time early_stopping is "
                 "False: set early_stopping=True."
             )
-        start = Start.of(self, one_epoch=False) if self.warm_start else Start()
-        return self._fit(Given(X, y, sample_weight), validation, start)
+        return self._fit(Given(X, y, sample_weight), validation, self._start())
 
     @available_if(_can_learn_in_parts)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -446,16 +445,8 @@ default="sigmoid"
 
     def _fit(self, given: Given, validation: Given | None, start: Start) -> Self:
         """Prepare the data, train, and become what was trained."""
-        refuse_solver_without_loss(self.solver, self.loss, self.alpha)
         with self._unchanged_on_error():
-            loss = make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
-            rng = start.random_state(self.random_state)
-            is_first = start.weights is None or not hasattr(self, "n_features_in_")
-            data = prepare(
-                self, given, validation, loss=loss, rng=rng, is_first=is_first,
-                moments=start.moments,
-            )  # fmt: skip
-            plan = self._plan(data, loss, start, rng)
+            plan = self._plan(given, validation, start)
             task = self._begin_task(plan)
             monitor = self._monitor(plan, task)
             trained = train(plan, monitor)
@@ -475,12 +466,24 @@ default="sigmoid"
             restore(self, before)
             raise
 
-    def _plan(self, data: Data, loss: Loss, start: Start, rng: RandomState) -> Plan:
-        """What to train, and by which rule. "lm" computes in float64."""
-        sizes = [data.n_inputs, *self._hidden_sizes(), data.n_outputs]
-        network = Network(sizes, self.activation)
+    def _start(self) -> Start:
+        """Where :meth:`fit` begins."""
+        return Start.of(self, one_epoch=False) if self.warm_start else Start()
+
+    def _loss(self) -> Loss:
+        return make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
+
+    def _plan(self, given: Given, validation: Given | None, start: Start) -> Plan:
+        """What to train, on the data prepared, and by which rule."""
+        refuse_solver_without_loss(self.solver, self.loss, self.alpha)
+        loss, rng = self._loss(), start.random_state(self.random_state)
+        is_first = start.weights is None or not hasattr(self, "n_features_in_")
+        data = prepare(
+            self, given, validation, loss=loss, rng=rng, is_first=is_first, moments=start.moments
+        )
+        network = Network([data.n_inputs, *self._hidden_sizes(), data.n_outputs], self.activation)
         rule = choose_rule(self, network, data.rows.n_rows, one_epoch=start.one_epoch)
-        if rule.name == "lm":
+        if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
         return Plan(network, data, loss, rule, start, rng)
 
@@ -510,14 +513,16 @@ default="sigmoid"
         task_name = "partial-fit" if plan.start.one_epoch else "fit"
         return begin_fit(self, data, n_parts, task_name=task_name)
 
-    def _monitor(self, plan: Plan, task: Task | None) -> Monitor:
+    def _monitor(
+        self, plan: Plan, task: Task | None, kind: Callable[..., Monitor] = Monitor
+    ) -> Monitor:
         """Who watches the training."""
         held_out, validation, progress = plan.data.held_out, None, None
         if held_out is not None:
             validation = partial(score_and_loss, plan.network, held_out, plan.loss)
         if self.verbose:
             progress = Progress(rmse=_rmse(plan), score_name="D²" if plan.loss.is_robust else "R²")
-        return Monitor(
+        return kind(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validation=validation,
@@ -620,8 +625,7 @@ default="sigmoid"
 
     @weights_.setter
     def weights_(self, weights: list[FloatArray]) -> None:
-        loss = make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
-        self._model = Model.of_weights(weights, self.activation, loss.out_activation)
+        self._model = Model.of_weights(weights, self.activation, self._loss().out_activation)
 
     def _of_model(self, name: str) -> Model:
         """The model; an AttributeError, so that `hasattr` is False, before there is one."""

@@ -362,6 +362,7 @@ def _quality(minimum: Minimum, monitor: Monitor) -> float:
 
 def _minimize(solver: Solver, objective: Objective, w: FloatArray, monitor: Monitor) -> Minimum:
     """Train; the best weights if held-out rows choose them, or after an interruption."""
+    monitor.begin(w)
     stages = solver.stages(objective)
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -9,7 +9,8 @@ target as a sigmoid of a tenth of it, moves the predictions least; and no unit i
 
 # %%
 # The article's data and network. Weights are shown for z-scores of the data, so that those of
-# one layer compare.
+# one layer can be compared. The wider a line, the more it contributes to the output; the darker an
+# input, the more relevant it is.
 
 import matplotlib.pyplot as plt
 

@@ -1,22 +1,18 @@
-"""What displays ask of estimators and data."""
+"""Data as displays use them: columns by name, checked vectors and matrices, checked options."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from .._typing import FloatArray, IntArray, MatrixLike
 
-if TYPE_CHECKING:
-    pass
-
 
 class Table(NamedTuple):
-    """The inputs of an estimator, whatever their container, by columns.
+    """The inputs of an estimator by columns, in any container.
 
     Attributes
     ----------
@@ -30,7 +26,7 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, X: MatrixLike, estimator: Any) -> Self:
-        """The inputs, with the names that they have or that the estimator has seen."""
+        """The inputs, with their own column names or those that the estimator was fitted with."""
         if issparse(X):
             X = X.tocsr()
         elif not hasattr(X, "shape"):
@@ -69,7 +65,7 @@ class Table(NamedTuple):
         return np.ravel(_safe_indexing(self.X, j, axis=1))
 
     def label(self, j: int) -> str:
-        """What an axis calls a column: its name, or what scikit-learn would name it."""
+        """The name of a column, by default as scikit-learn would name it."""
         if self.names is not None:
             return self.names[j]
         return "x" if self.n_columns == 1 else f"x{j}"
@@ -87,30 +83,6 @@ def varies(values: NDArray[Any]) -> bool:
     return pd.Series(values).nunique(dropna=False) > 1
 
 
-def last_step(estimator: Any) -> Any:
-    """The estimator itself, or the one that a pipeline ends in."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator
-
-
-def steps_before_the_last(estimator: Any) -> list[Any]:
-    """The transformers of a pipeline, and of the pipelines in it, that do something."""
-    steps: list[Any] = []
-    while isinstance(estimator, Pipeline):
-        steps += [step for _, step in estimator.steps[:-1]]
-        estimator = estimator.steps[-1][1]
-    return [step for step in steps if step is not None and step != "passthrough"]
-
-
-def names_out(step: Any, names: list[str] | None) -> list[str] | None:
-    """The names of the columns that a fitted step gives, where it knows them."""
-    try:
-        return [str(name) for name in step.get_feature_names_out(names)]
-    except (AttributeError, ValueError):
-        return None
-
-
 def vector(what: str, values: ArrayLike, *, allow_nan: bool = False) -> FloatArray:
     """One or more numbers as floats."""
     try:
@@ -124,8 +96,18 @@ def vector(what: str, values: ArrayLike, *, allow_nan: bool = False) -> FloatArr
     return vector
 
 
+def matrix(what: str, values: ArrayLike) -> FloatArray:
+    """Numbers in two dimensions as floats."""
+    matrix = np.asarray(values, dtype=float)
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise ValueError(f"{what} must have shape (n_samples, n_features), got {matrix.shape}.")
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"{what} must be finite.")
+    return matrix
+
+
 def one_output(what: str, values: ArrayLike, output: int | None) -> NDArray[Any]:
-    """The column of one output; the only one needs no choice."""
+    """The column of one output. A single output need not be chosen."""
     y = np.asarray(values)
     if y.ndim == 2 and output is None and y.shape[1] > 1:
         raise ValueError(
@@ -156,5 +138,12 @@ def thinned(rows: IntArray, most: int | None) -> IntArray:
 
 
 def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise an error unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{what} must be one of {', '.join(choices)}, got {value!r}.")
+
+
+def check_most(what: str, value: int | None) -> None:
+    """Raise an error unless a maximum is at least 1, or None."""
+    if value is not None and value < 1:
+        raise ValueError(f"{what} must be at least 1, or None, got {value!r}.")

@@ -1,69 +1,102 @@
 """What displays ask of matplotlib."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 Style: TypeAlias = Mapping[str, Any] | None
+"""What a caller passes on to matplotlib."""
 
 LINE = {"linewidth": 1.6, "zorder": 3}
 DASHED = {"linewidth": 1.3, "linestyle": (0, (4, 2)), "zorder": 3}
 MARKERS = {"linestyle": "none", "marker": "o", "markersize": 3.5, "zorder": 3}
 BAND = {"alpha": 0.22, "linewidth": 0, "zorder": 1}
 BARS = {"alpha": 0.3, "linewidth": 1.2, "zorder": 1}
-POINTS = {"color": "0.15", "alpha": 0.65, "linewidths": 0, "zorder": 2}
-
-ALIASES = {
-    "c": "color",
-    "ec": "edgecolor",
-    "edgecolors": "edgecolor",
-    "facecolors": "facecolor",
-    "fc": "facecolor",
-    "linewidths": "linewidth",
-    "ls": "linestyle",
-    "lw": "linewidth",
-    "ms": "markersize",
-}
-
+POINTS = {"color": "0.15", "alpha": 0.65, "linewidth": 0, "zorder": 2}
 
 LONGEST_NAME = 36
 """Characters of a name that are shown."""
 
 
-def styled(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
-    """The defaults, but for those that are chosen, by whichever name matplotlib has for them."""
+class Display:
+    """What all displays share: where they are drawn."""
+
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+
+    @classmethod
+    def _require_matplotlib(cls, method: str) -> None:
+        """Raise an error that names the caller and what to install if matplotlib is missing."""
+        try:
+            import matplotlib  # noqa: F401 (only to see whether it is there)
+        except ImportError as error:
+            raise ImportError(
+                f'{cls.__name__}.{method} requires matplotlib: pip install "sklearn-mlp[plot]"'
+            ) from error
+
+    def _axes(self, ax: "Axes | None") -> "Axes":
+        """The axes to draw on; by default those of a new figure."""
+        self._require_matplotlib("plot")
+        if ax is not None:
+            return ax
+        import matplotlib.pyplot as plt
+
+        return plt.subplots(layout="constrained")[1]
+
+    def _drawn_on(self, ax: "Axes") -> Self:
+        """The display, which keeps its axes and their figure."""
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
+
+
+def line_style(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
+    """The style of a line or of markers: the defaults, but for what is chosen."""
+    from matplotlib.lines import Line2D
+
+    return _styled(Line2D, defaults, chosen)
+
+
+def patch_style(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
+    """The style of bars and shaded regions."""
+    from matplotlib.patches import Patch
+
+    return _styled(Patch, defaults, chosen)
+
+
+def collection_style(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
+    """The style of many lines, of bands and of surfaces."""
+    from matplotlib.collections import Collection
+
+    return _styled(Collection, defaults, chosen)
+
+
+def point_style(defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
+    """The style of points, whose ``c`` takes the place of a colour."""
+    if "c" in (chosen or {}):
+        defaults = {k: defaults[k] for k in defaults if k not in ("color", "facecolor")}
+    return collection_style(defaults, chosen)
+
+
+def _styled(artist: "type[Artist]", defaults: Mapping[str, Any], chosen: Style) -> dict[str, Any]:
+    """The defaults, by their full names, but for what is chosen, by any name of the artist's."""
+    from matplotlib.cbook import normalize_kwargs
+
     chosen = dict(chosen or {})
-    named = {ALIASES.get(key, key) for key in chosen}
-    kept = {key: value for key, value in defaults.items() if ALIASES.get(key, key) not in named}
-    return kept | chosen
-
-
-def require_matplotlib(caller: str) -> None:
-    """Raise an error that says what to install if matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401 (only to see whether it is there)
-    except ImportError as error:
-        raise ImportError(
-            f'{caller} requires matplotlib: pip install "sklearn-mlp[plot]"'
-        ) from error
-
-
-def axes(caller: str, ax: "Axes | None") -> "Axes":
-    """The axes to draw on; by default those of a new figure."""
-    require_matplotlib(caller)
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(layout="constrained")[1]
+    replaced = set(normalize_kwargs(chosen, artist))
+    if "color" in replaced:  # that of the faces and of the edges
+        replaced |= {"facecolor", "edgecolor"}
+    return {key: defaults[key] for key in defaults if key not in replaced} | chosen
 
 
 def axes_in_the_place_of(ax: "Axes") -> "list[Axes]":
-    """The axes, and those that share its place for a second scale."""
+    """The axes, and those at the same place that have a second scale."""
     place = ax.get_position(original=True).bounds
     siblings = ax.get_shared_x_axes().get_siblings(ax)
     twins = [b for b in siblings if b.get_position(original=True).bounds == place]
@@ -71,7 +104,7 @@ def axes_in_the_place_of(ax: "Axes") -> "list[Axes]":
 
 
 def axes_on_the_right(ax: "Axes", label: str) -> "Axes":
-    """The axes with this scale on the right, shared by all that is drawn on `ax`."""
+    """The axes at the same place with this scale on the right. All curves on `ax` share it."""
     for twin in axes_in_the_place_of(ax):
         if twin.get_ylabel() == label:
             return twin
@@ -81,7 +114,7 @@ def axes_on_the_right(ax: "Axes", label: str) -> "Axes":
 
 
 def plain_log_ticks(ax: "Axes") -> None:
-    """Ticks of a logarithmic y axis written as 0.1 rather than 10⁻¹, a few in any range."""
+    """Write the ticks of a logarithmic y axis as 0.1, not as 10⁻¹, and have some in any range."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     bottom, top = ax.get_ylim()
@@ -95,19 +128,20 @@ def plain_log_ticks(ax: "Axes") -> None:
 
 
 def as_written(value: float, position: int | None = None) -> str:
-    """A tick's label."""
+    """The label of a tick."""
     return f"{value:g}"
 
 
-def shortened(name: str) -> str:
-    """A name with its middle left out if it is long."""
-    if len(name) <= LONGEST_NAME:
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """A long name without its middle, as names often differ at their ends."""
+    if len(name) <= longest:
         return name
-    return f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
+    tail = (longest - 1) // 3
+    return f"{name[: longest - 1 - tail]}…{name[-tail:]}"
 
 
 def legend(*axes: "Axes") -> None:
-    """One legend for all axes in a place, with room for it above what they show."""
+    """One legend for all axes at a place, with room for it above what they show."""
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     legend = axes[-1].legend(handles=handles, loc="upper left", frameon=False, fontsize="small")
     font_size = legend.prop.get_size_in_points()

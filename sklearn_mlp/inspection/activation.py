@@ -1,7 +1,8 @@
 """Activation functions and their slopes.
 
-A unit is saturated where changes of its argument z hardly change its output: where the slope
-f'(z) is below a small share of its peak. The sigmoid's, σ' = σ (1 - σ), peaks at a quarter at 0.
+A unit is saturated where a change of its argument z hardly changes its output: where the slope
+f'(z) is below a small share of its peak. The slope of the sigmoid, σ' = σ (1 - σ), has its peak,
+a quarter, at z = 0.
 """
 
 from typing import TYPE_CHECKING, Any, Self
@@ -12,14 +13,13 @@ from sklearn.utils import check_consistent_length
 
 from .._typing import FloatArray, MatrixLike
 from ..activations import ACTIVATIONS
-from ._data import check_choice, thinned, vector
-from ._drawing import DASHED, LINE, Style, axes, legend, require_matplotlib, styled
-from ._fitted import FittedNetwork
+from ._data import check_choice, check_most, thinned, vector
+from ._drawing import DASHED, LINE, Display, Style, legend, line_style, patch_style
+from ._estimators import FittedNetwork
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
     from matplotlib.text import Text
@@ -30,11 +30,11 @@ N_BINS = 60
 
 SATURATED = {"color": "0.5", "alpha": 0.16, "linewidth": 0, "zorder": 0}
 HISTOGRAM = {"color": "0.45", "zorder": 2}
-PEAK = {"linestyle": "none", "marker": "o", "markersize": 4.5, "zorder": 4}
+PEAK: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5, "zorder": 4}
 
 
-class ActivationDisplay:
-    """An activation function, its slope, and where it is saturated.
+class ActivationDisplay(Display):
+    """An activation function, its slope, and the range in which it is saturated.
 
     Use :meth:`from_name` or :meth:`from_estimator` to create one. The parameters are stored as
     attributes.
@@ -52,9 +52,9 @@ class ActivationDisplay:
     saturation : float, default=0.05
         A unit is saturated where its slope is below this share of the largest one in `slope`.
     arguments : array-like of shape (n_arguments,), default=None
-        The z at which units of a network work, drawn as a histogram above the axes.
+        Arguments z of the units of a network, drawn as a histogram above the axes.
     arguments_name : str, default="arguments"
-        What these are.
+        The title of the histogram.
 
     Attributes
     ----------
@@ -98,8 +98,6 @@ class ActivationDisplay:
     saturated_share_: float | None
     histogram_: "BarContainer | None"
     histogram_ax_: "Axes | None"
-    ax_: "Axes"
-    figure_: "Figure | SubFigure"
 
     def __init__(
         self,
@@ -154,34 +152,33 @@ class ActivationDisplay:
         z, value, slope = self._checked()
         threshold = self.saturation * slope.max()
         arguments = None if self.arguments is None else vector("arguments", self.arguments)
-        ax = axes(f"{type(self).__name__}.plot", ax)
-        self.line_ = ax.plot(z, value, **styled(LINE, line_kwargs))[0]
-        self.slope_line_ = ax.plot(z, slope, **styled(DASHED, slope_kwargs))[0]
+        ax = self._axes(ax)
+        saturated_style = patch_style(SATURATED, saturated_kwargs)
+        self.line_ = ax.plot(z, value, **line_style(LINE, line_kwargs))[0]
+        self.slope_line_ = ax.plot(z, slope, **line_style(DASHED, slope_kwargs))[0]
         self.line_.set_label(self.name)
         self.slope_line_.set_label("its slope")
         self._mark_peak(ax, z, slope)
-        self._shade(ax, z, slope < threshold, styled(SATURATED, saturated_kwargs))
+        self._shade(ax, z, slope < threshold, saturated_style)
         self._label_regions(ax, z, value, slope)
         ax.set(xlabel="argument z of a unit", ylabel="output, and its slope")
         ax.set_xlim(z[0], z[-1])
         legend(ax)
         self.histogram_ = self.histogram_ax_ = self.saturated_share_ = None
         if arguments is not None:
-            # Beyond the range the slope is taken to be what it is at the end.
+            # Beyond the range, use the slope at its end.
             saturated = np.interp(arguments, z, slope) < threshold
             self.saturated_share_ = float(saturated.mean())
             self._draw_histogram(
                 ax,
                 np.clip(arguments, z[0], z[-1]),
-                styled(SATURATED, saturated_kwargs),
-                styled(HISTOGRAM, histogram_kwargs),
+                saturated_style,
+                patch_style(HISTOGRAM, histogram_kwargs),
             )
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _checked(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The arrays, if they are what they have to be."""
+        """The arrays as floats, if they are valid."""
         if not 0 < self.saturation < 1:
             raise ValueError(f"saturation must be between 0 and 1, got {self.saturation!r}.")
         z, value = vector("z", self.z), vector("value", self.value)
@@ -198,8 +195,8 @@ class ActivationDisplay:
         if at in (0, z.size - 1) or (slope == slope[at]).sum() > 1:
             return
         color = self.slope_line_.get_color()
-        self.peak_ = ax.plot(z[at], slope[at], **styled(PEAK, {"color": color}))[0]
-        self.peak_.set_label("_peak")  # the text says what it is, and the legend need not
+        self.peak_ = ax.plot(z[at], slope[at], color=color, **PEAK)[0]
+        self.peak_.set_label("_peak")  # not in the legend: its text says what it is
         self.peak_label_ = ax.annotate(
             f"peak of the slope: {slope[at]:.3g} at z = {z[at] + 0.0:.3g}",
             (z[at], slope[at]),
@@ -225,7 +222,7 @@ class ActivationDisplay:
     def _label_regions(
         self, ax: "Axes", z: FloatArray, value: FloatArray, slope: FloatArray
     ) -> None:
-        """Write on each region what it is, where neither line is."""
+        """Write "saturated" on each region, away from both lines."""
         self.saturated_labels_ = []
         lines = np.column_stack([value, slope])
         for low, high in self.saturated_regions_:
@@ -304,7 +301,8 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If there is no such activation, or the range or the share is none.
+            If there is no such activation, if the range does not increase, or if the share is not
+            between 0 and 1.
         ImportError
             Without matplotlib.
 
@@ -316,7 +314,7 @@ default="sigmoid"
         >>> display.peak_label_.get_text()
         'peak of the slope: 0.25 at z = 0'
         """
-        require_matplotlib(f"{cls.__name__}.from_name")
+        cls._require_matplotlib("from_name")
         check_choice("activation", activation, tuple(ACTIVATIONS))
         z, value, slope = _on_a_grid(activation, z_range)
         name = activation if name is None else name
@@ -335,6 +333,7 @@ default="sigmoid"
         X: MatrixLike | None = None,
         *,
         layer: int = 0,
+        member: int = 0,
         z_range: tuple[float, float] | None = None,
         saturation: float = 0.05,
         subsample: int | None = 1_000,
@@ -345,23 +344,28 @@ default="sigmoid"
         saturated_kwargs: Style = None,
         histogram_kwargs: Style = None,
     ) -> Self:
-        """Draw the activation of a fitted network and, given data, where its units work.
+        """Draw the activation of a fitted network and, given data, the arguments of its units.
 
         Parameters
         ----------
         estimator : estimator instance
             A fitted :class:`~sklearn_mlp.SigmoidMLPRegressor`,
             :class:`~sklearn.neural_network.MLPRegressor` or other multi-layer perceptron with
-            ``coefs_``, ``intercepts_`` and ``activation``, alone, at the end of a pipeline, or
-            in a :class:`~sklearn.compose.TransformedTargetRegressor`.
+            ``coefs_``, ``intercepts_`` and ``activation``; or a
+            :class:`~sklearn_mlp.SigmoidMLPEnsembleRegressor`, of which one member is drawn. It
+            may be at the end of a pipeline, in a search such as
+            :class:`~sklearn.model_selection.GridSearchCV`, or in a
+            :class:`~sklearn.compose.TransformedTargetRegressor`.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            The data on which the arguments z of the units are taken.
+            The data for which the arguments z of the units are computed.
         layer : int, default=0
             The hidden layer whose units these are, the first by default.
+        member : int, default=0
+            Which member of an ensemble to draw, the first by default.
         z_range : (float, float), default=None
-            The first and the last argument. By default -8 to 8, or wider to hold all but 0.5 %
-            of the arguments on either side; the outermost bars of the histogram count what
-            lies beyond.
+            The first and the last argument. By default -8 to 8, or wider, so that at most 0.5 %
+            of the arguments are beyond either end. The outermost bars of the histogram count
+            those too.
         saturation : float, default=0.05
             A unit is saturated where its slope is below this share of its peak in the range.
         subsample : int or None, default=1_000
@@ -382,7 +386,7 @@ default="sigmoid"
         ------
         ValueError
             If the estimator is not fitted, is not a multi-layer perceptron, or has no such
-            hidden layer, or if X is not what it was fitted on.
+            hidden layer, or if X has other columns than in the fit.
         ImportError
             Without matplotlib.
 
@@ -398,18 +402,12 @@ default="sigmoid"
         >>> display.arguments_name
         'arguments of the 4 units of hidden layer 1'
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
-        if subsample is not None and subsample < 1:
-            raise ValueError(f"subsample must be at least 1, or None, got {subsample!r}.")
-        network = FittedNetwork.of(estimator, X)
-        n_layers = network.n_hidden_layers
-        if n_layers == 0:
-            raise ValueError(f"{type(network.model).__name__} has no hidden layer to activate.")
-        if not -n_layers <= layer < n_layers:
-            raise ValueError(f"layer must be 0 to {n_layers - 1}, got {layer}.")
+        cls._require_matplotlib("from_estimator")
+        check_most("subsample", subsample)
+        network = FittedNetwork.of(estimator, X, member=member)
+        layer = _hidden_layer(network, layer)
         arguments, arguments_name, ends = None, "arguments", np.array(Z_RANGE)
         if network.X is not None:
-            layer %= n_layers
             z = network.arguments(layer, thinned(np.arange(network.X.shape[0]), subsample))
             plural = "s" if z.shape[1] > 1 else ""
             arguments_name = (
@@ -419,12 +417,13 @@ default="sigmoid"
             ends = np.append(ends, np.quantile(arguments, (0.005, 0.995)))
         if z_range is None:
             z_range = (float(ends.min()), float(ends.max()))
-        z, value, slope = _on_a_grid(network.activation, z_range)
+        activation = network.model.network.activation
+        z, value, slope = _on_a_grid(activation, z_range)
         display = cls(
             z=z,
             value=value,
             slope=slope,
-            name=network.activation if name is None else name,
+            name=activation if name is None else name,
             saturation=saturation,
             arguments=arguments,
             arguments_name=arguments_name,
@@ -436,6 +435,16 @@ default="sigmoid"
             saturated_kwargs=saturated_kwargs,
             histogram_kwargs=histogram_kwargs,
         )
+
+
+def _hidden_layer(network: FittedNetwork, layer: int) -> int:
+    """The position of a hidden layer, counted from the first."""
+    n_layers = network.n_hidden_layers
+    if n_layers == 0:
+        raise ValueError(f"{network.name} has no hidden layer to activate.")
+    if not -n_layers <= layer < n_layers:
+        raise ValueError(f"layer must be 0 to {n_layers - 1}, got {layer}.")
+    return layer % n_layers
 
 
 def _on_a_grid(

@@ -1,50 +1,31 @@
-"""The mountain that training comes down: the loss over a plane through the space of the weights.
+"""The loss over a plane through the space of the weights, and the path that training took.
 
     L(a, b) = loss(w* + a u + b v),    a = (w - w*)·u,    b = (w - w*)·v
 
-with w* the weights that the descent ends at, u and v orthonormal, and (a, b) where the weights w
-on the way are drawn. The plane is that of two weights, or of the two leading directions of the
-descent, the first right singular vectors of the differences w - w* (Li et al., 2018).
+Here w* are the weights at the end of training, u and v are orthonormal, and (a, b) is where weights
+w on the way are drawn. The plane is that of two chosen weights, or that of the two leading
+directions of the path, the first right singular vectors of the w - w* (Li et al., 2018).
 """
 
-import copy
-import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
 
 from .._typing import FloatArray, MatrixLike
-from ..monitor import Monitor
-from ..network import Network
-from ..objective import Objective
-from ..posterior import Posterior
-from ..regressor import SigmoidMLPRegressor
-from ..solvers import Solver
-from ._data import Table, check_choice, last_step, names_out, steps_before_the_last, vector
-from ._drawing import Style, as_written, axes, require_matplotlib, shortened, styled
+from ._data import check_choice, vector
+from ._descent import LOSS, descend
+from ._drawing import Display, Style, as_written, collection_style, line_style
+from ._plane import Weight, leading_plane, plane_of_weights, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colorbar import Colorbar
     from matplotlib.contour import QuadContourSet
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
     # This part of matplotlib has no types.
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
-
-Weight: TypeAlias = tuple[int, int | str, int]
-"""A layer, what its weight reads (a position, "bias" or the name of a feature), and a unit."""
-
-MOST_POINTS = 1_000
-"""Points of a path that are kept, and drawn."""
-
-PATH_FLOATS = 1 << 24
-"""Numbers that they may take (128 MB); a few dozen points are kept in any case."""
 
 FEW_POINTS = 100
 """Up to so many points are marked on the path."""
@@ -53,19 +34,13 @@ LOG_RANGE = 20.0
 """The range of the loss, largest over least, from which its scale is logarithmic."""
 
 LEAST_LOSS = 1e-30
-"""What is less is drawn as this: a logarithmic scale has an end."""
+"""A smaller loss is drawn as this, since a logarithmic scale has no 0."""
 
 N_LEVELS = 24
-"""Contours, about."""
-
-NARROWEST = 0.05
-"""The least extent of a path in one direction that the plane shows, in extents of the other."""
-
-LOSS = "loss"
-UNPENALISED = "loss, without a penalty"
+"""The number of contours."""
 
 
-class LossSurfaceDisplay:
+class LossSurfaceDisplay(Display):
     """The loss over a plane in the space of the weights, and the path that training took.
 
     Use :meth:`from_estimator` to create one. The parameters are stored as attributes.
@@ -74,13 +49,13 @@ class LossSurfaceDisplay:
     ----------
     x : array-like of shape (n_columns,)
     y : array-like of shape (n_rows,)
-        Where in the plane the loss is known.
+        The coordinates at which the loss is known.
     loss : array-like of shape (n_rows, n_columns)
         The loss there.
     path : array-like of shape (n_points, 2), default=None
-        Where the weights were on the way, from the start to the end.
+        The coordinates of the weights during training, from the start to the end.
     path_loss : array-like of shape (n_points,), default=None
-        The height of the surface there; needed to draw the path on a surface.
+        The loss of the plane at the points of the path. Needed to draw the path on a surface.
     x_label, y_label : str, default="x", "y"
     loss_label : str, default="loss"
 
@@ -123,8 +98,6 @@ class LossSurfaceDisplay:
     start_: "Line2D | None"
     end_: "Line2D | None"
     colorbar_: "Colorbar | None"
-    ax_: "Axes"
-    figure_: "Figure | SubFigure"
 
     def __init__(
         self,
@@ -164,7 +137,7 @@ class LossSurfaceDisplay:
             Where to draw; by default in a new figure. For a surface it must be an Axes3D.
         kind : {"contour", "surface"}, default="contour"
             Filled contours with lines between them, or a surface in three dimensions. The
-            scale of the loss is logarithmic where its range asks for it.
+            scale of the loss is logarithmic if its largest value is over 20 times its least.
         cmap : str, default="viridis"
             The colours of the loss.
         contour_kwargs, path_kwargs : dict, default=None
@@ -187,7 +160,7 @@ class LossSurfaceDisplay:
         x, y, loss, path, path_loss = self._checked()
         if kind == "surface" and path is not None and path_loss is None:
             raise ValueError("path_loss is needed to draw the path on a surface.")
-        ax = self._axes(ax, kind)
+        ax = self._axes_for(kind, ax)
         logarithmic = loss.max() > LOG_RANGE * max(loss.min(), LEAST_LOSS)
         self.contours_ = self.path_ = self.start_ = self.end_ = self.colorbar_ = None
         if kind == "contour":
@@ -197,7 +170,7 @@ class LossSurfaceDisplay:
             height = _log10 if logarithmic else np.asarray
             self._draw_surface(ax, x, y, height(loss), cmap, contour_kwargs)
             if path is not None and path_loss is not None:
-                # Between the points of the grid a path may be lower than what is drawn.
+                # Between the points of the grid the path may be lower than the surface drawn.
                 heights = height(np.maximum(path_loss, loss.min()))
                 self._draw_path(ax, np.column_stack([path, heights]), path_kwargs)
             _label_height(ax, self.loss_label, logarithmic)
@@ -208,14 +181,12 @@ class LossSurfaceDisplay:
                 loc="lower right" if kind == "contour" else "upper right",  # above, or in a corner
                 bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize="small", borderaxespad=0.2,
             )  # fmt: skip
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _checked(
         self,
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, FloatArray | None]:
-        """The arrays as floats; heights of the path where it is to be on a surface."""
+        """The arrays as floats, if they are valid."""
         x, y = vector("x", self.x), vector("y", self.y)
         loss = np.asarray(self.loss, dtype=float)
         if loss.shape != (y.size, x.size):
@@ -236,10 +207,9 @@ class LossSurfaceDisplay:
             raise ValueError(f"path_loss must have shape ({len(path)},), got {path_loss.shape}.")
         return x, y, loss, path, path_loss
 
-    def _axes(self, ax: "Axes | None", kind: str) -> "Axes":
+    def _axes_for(self, kind: str, ax: "Axes | None") -> "Axes":
         """The axes to draw on, in three dimensions for a surface."""
-        caller = f"{type(self).__name__}.plot"
-        require_matplotlib(caller)
+        self._require_matplotlib("plot")
         if ax is None and kind == "surface":
             import matplotlib.pyplot as plt
 
@@ -252,7 +222,7 @@ class LossSurfaceDisplay:
                 "an Axes3D, subplot_kw={'projection': '3d'}" if kind == "surface" else "2-D axes"
             )
             raise ValueError(f"kind={kind!r} is drawn on {wanted}.")
-        return axes(caller, ax)
+        return self._axes(ax)
 
     def _draw_contours(
         self,
@@ -270,8 +240,8 @@ class LossSurfaceDisplay:
         norm = (LogNorm if logarithmic else Normalize)(levels[0], levels[-1])
         loss = np.clip(loss, levels[0], levels[-1])
         self.surface_ = ax.contourf(x, y, loss, levels=levels, cmap=cmap, norm=norm)
-        lines = {"colors": "white", "linewidths": 0.5, "alpha": 0.5}
-        style = {"levels": levels[1:-1], **styled(lines, contour_kwargs)}
+        lines = {"colors": "white", "linewidths": 0.5, "alpha": 0.5, "levels": levels[1:-1]}
+        style = {**lines, **(contour_kwargs or {})}
         self.contours_ = ax.contour(x, y, loss, **style)
         self.colorbar_ = ax.figure.colorbar(self.surface_, ax=ax, label=self.loss_label, pad=0.02)
         self.colorbar_.set_ticks(list(ticks), labels=[as_written(tick) for tick in ticks])
@@ -290,13 +260,14 @@ class LossSurfaceDisplay:
         ax.zaxis.labelpad = 9
         ax.locator_params(axis="both", nbins=5)
         ax.set_box_aspect((1, 1, 0.75))
-        ax.computed_zorder = False  # the path is on the surface, and would be hidden by halves
+        ax.computed_zorder = False  # else parts of the path would be hidden
         facets = {"cmap": cmap, "rcount": 100, "ccount": 100, "linewidth": 0.15, "zorder": 1}
-        style = styled({**facets, "edgecolor": (1, 1, 1, 0.35), "alpha": 0.9}, contour_kwargs)
+        defaults = {**facets, "edgecolor": (1, 1, 1, 0.35), "alpha": 0.9}
+        style = collection_style(defaults, contour_kwargs)
         self.surface_ = ax.plot_surface(*np.meshgrid(x, y), height, **style)
 
     def _draw_path(self, ax: "Axes", path: FloatArray | None, path_kwargs: Style) -> None:
-        """The path in as many dimensions as it has, its start and its end."""
+        """The path, in two or three dimensions, with markers at its ends."""
         if path is None:
             return
         from matplotlib.patheffects import Normal, Stroke
@@ -305,7 +276,7 @@ class LossSurfaceDisplay:
         line = {"color": colour, "linewidth": 1.4, "zorder": 3}
         if len(path) <= FEW_POINTS:
             line |= {"marker": "o", "markersize": 2.8}
-        style = styled(line, path_kwargs)
+        style = line_style(line, path_kwargs)
         self.path_ = ax.plot(*path.T, **style)[0]
         self.path_.set_path_effects([Stroke(linewidth=3, foreground="white"), Normal()])
         marker: dict[str, Any] = {
@@ -327,6 +298,7 @@ class LossSurfaceDisplay:
         *,
         weights: tuple[Weight, Weight] | None = None,
         sample_weight: ArrayLike | None = None,
+        member: int = 0,
         resolution: int = 60,
         margin: float = 0.25,
         kind: Literal["contour", "surface"] = "contour",
@@ -335,34 +307,40 @@ class LossSurfaceDisplay:
         contour_kwargs: Style = None,
         path_kwargs: Style = None,
     ) -> Self:
-        """Train a copy of a network, and draw its way down.
+        """Train a copy of a network, and draw the path of its weights.
 
-        What is drawn is the descent of ``estimator.fit(X, y)``, made on a copy: for a
-        model that is fitted already that of its own fit, if `random_state` is an integer. Under
-        `warm_start` it goes on from the model's weights. Of several attempts (`n_init`, and the
-        search for the evidence) it is the one that was kept. Under `early_stopping` it ends at
-        the weights that scored best.
+        The path is that of ``estimator.fit(X, y)``, run on a copy. If the model is fitted
+        already and its `random_state` is an integer, this repeats its fit. Under `warm_start`
+        the path starts at the model's weights. Of several attempts (`n_init`, and those of "lm"
+        with ``alpha="auto"``) the one that was kept is drawn. Under `early_stopping` the path
+        ends at the weights that scored best.
 
-        The loss is what was minimised: over the rows trained on, in z-scores under `standardize`,
-        with the penalty. Where the evidence sets the penalty ("lm" with ``alpha="auto"``), and
-        changes it on the way, the loss is drawn without: half the mean squared error.
+        The loss is the one that was minimised: over the rows trained on, of z-scores under
+        `standardize`, penalty included. With ``alpha="auto"``, "lm" changes the penalty during
+        training; then the loss is drawn without it and is half the mean squared error.
 
         Parameters
         ----------
-        estimator : SigmoidMLPRegressor or Pipeline
-            Fitted or not; a pipeline must end in a :class:`~sklearn_mlp.SigmoidMLPRegressor`.
+        estimator : estimator instance
+            A :class:`~sklearn_mlp.SigmoidMLPRegressor`, alone or at the end of a pipeline,
+            fitted or not. Of a fitted search, such as
+            :class:`~sklearn.model_selection.GridSearchCV`, it is the best estimator, of a
+            fitted :class:`~sklearn_mlp.SigmoidMLPEnsembleRegressor` one member.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         weights : pair of (layer, input, unit), default=None
-            The two weights whose plane is drawn, all others being at the end of the path.
-            `layer` counts from 0; `input` is a position in the layer before, "bias", or the
-            name of a feature; `unit` is a position in the layer. They are in the units trained
-            in. By default the plane is that of the two directions that the path leads along.
+            The two weights whose plane is drawn. All other weights are as at the end of the
+            path. `layer` counts from 0; `input` is a position in the layer before, "bias", or
+            the name of a feature; `unit` is a position in the layer. Their values are those for
+            z-scores under `standardize`. By default the plane is that of the two directions in
+            which the path varies most.
         sample_weight : array-like of shape (n_samples,), default=None
+        member : int, default=0
+            Which member of a fitted ensemble to train, the first by default.
         resolution : int, default=60
-            Points on each side of the grid, at each of which the loss is computed.
+            Points on each side of the grid. The loss is computed at each point.
         margin : float, default=0.25
-            How far the plane goes on around the path, in extents of the path.
+            The room around the path on each side, as a share of the extent of the path.
         kind : {"contour", "surface"}, default="contour"
             As in :meth:`plot`.
         cmap : str, default="viridis"
@@ -380,16 +358,16 @@ class LossSurfaceDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not end in a network, has no such `weights`, or did not move,
-            or if its fit fails.
+            If the estimator does not end in a network or has no such `weights`, if training
+            does not move the weights, or if the fit fails.
         ImportError
             Without matplotlib.
 
         Notes
         -----
-        Weights off the plane are drawn where they are nearest to it. On a surface the path
-        follows the surface, and is not as low as the weights themselves: the share of the
-        path's variance that the labels of the axes state tells how near it is.
+        Weights that are not in the plane are drawn at the point of the plane that is nearest.
+        The loss there is not the loss of the weights themselves. The labels of the axes say how
+        much of the path's variance is in the plane: the more, the closer the two losses are.
 
         Examples
         --------
@@ -409,26 +387,26 @@ class LossSurfaceDisplay:
         >>> display.ax_.get_xlabel().splitlines()
         ['weight from d to hidden unit 0', '(of z-scores)']
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         check_choice("kind", kind, ("contour", "surface"))
         if resolution < 2:
             raise ValueError(f"resolution must be at least 2, got {resolution!r}.")
         if not 0 <= margin < np.inf:
             raise ValueError(f"margin must be a finite number, 0 or more, got {margin!r}.")
-        descent = _descend(estimator, X, y, sample_weight)
+        descent = descend(estimator, X, y, sample_weight, member=member)
         if weights is None:
-            plane = _leading_plane(descent.path)
+            plane = leading_plane(descent.path)
         else:
-            plane = _plane_of_weights(descent, weights)
+            plane = plane_of_weights(descent, weights)
         path = plane.coordinates(descent.path)
-        xs, ys = (_span(path, k, margin, resolution) for k in (0, 1))
+        xs, ys = (span(path, k, margin, resolution) for k in (0, 1))
         grid = np.column_stack([c.ravel() for c in np.meshgrid(xs, ys)])
         display = cls(
             x=xs,
             y=ys,
-            loss=_loss_on(plane, grid, descent.objective).reshape(len(ys), len(xs)),
+            loss=descent.losses(plane.weights(grid)).reshape(len(ys), len(xs)),
             path=path,
-            path_loss=_loss_on(plane, path, descent.objective),
+            path_loss=descent.losses(plane.weights(path)),
             x_label=plane.labels[0],
             y_label=plane.labels[1],
             loss_label=descent.loss_label,
@@ -442,272 +420,12 @@ class LossSurfaceDisplay:
         )
 
 
-class _Recorder(Monitor):
-    """A monitor that keeps the weights as well: every one at first, then ever fewer."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.path: list[FloatArray] = []
-        self._every, self._n_seen = 1, 0
-
-    @classmethod
-    def in_the_place_of(cls, monitor: Monitor) -> Self:
-        """A recorder with the settings and the history of a monitor."""
-        recorder = cls(tol=monitor.tol, n_iter_no_change=monitor.n_iter_no_change)
-        recorder.__dict__.update(monitor.__dict__)
-        return recorder
-
-    def record(self, w: FloatArray, loss: float) -> None:
-        """Take note as a monitor does, and of the weights."""
-        super().record(w, loss)
-        self.note(w)
-
-    def note(self, w: FloatArray) -> None:
-        """Keep a copy of the weights; of a long path, every second, fourth, ... one."""
-        if self.path and np.array_equal(self.path[-1], w):  # the start is noted twice by some
-            return
-        if self._n_seen % self._every == 0:
-            self.path.append(w.copy())
-        self._n_seen += 1
-        if len(self.path) > max(50, min(MOST_POINTS, PATH_FLOATS // w.size)):
-            self.path = self.path[::2]
-            self._every *= 2
-
-    def end(self, w: FloatArray) -> None:
-        """End the path at these weights: where it was last at them, or one step on."""
-        at = [i for i, on_the_way in enumerate(self.path) if np.array_equal(on_the_way, w)]
-        self.path = [*self.path[: at[-1]], w.copy()] if at else [*self.path, w.copy()]
-
-
-class _Descent(NamedTuple):
-    """How a network was trained.
-
-    Attributes
-    ----------
-    path : array of shape (n_points, n_parameters)
-        The weights, in the units of the objective, from the start to the end.
-    objective : Objective
-    loss_label : str
-    features : list of str or None
-        The names of the network's inputs.
-    """
-
-    path: FloatArray
-    objective: Objective
-    loss_label: str
-    features: list[str] | None
-
-
-def _descend(
-    estimator: Any, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None
-) -> _Descent:
-    """Fit a copy, watched from outside: a fit by itself keeps nothing for this."""
-    fitted = copy.deepcopy(estimator)
-    model = last_step(fitted)
-    if not isinstance(model, SigmoidMLPRegressor):
-        raise ValueError(
-            f"There is no loss surface of {type(model).__name__}: it needs a SigmoidMLPRegressor, "
-            "alone or at the end of a pipeline."
-        )
-    make_monitor, minimize = model._make_monitor, model._minimize
-    seen: list[tuple[_Recorder, Objective]] = []
-
-    def make_recorder(solver: Solver, objective: Objective, *others: Any) -> Monitor:
-        recorder = _Recorder.in_the_place_of(make_monitor(solver, objective, *others))
-        seen.append((recorder, objective))
-        return recorder
-
-    def minimize_from_end_to_end(
-        solver: Solver, objective: Objective, w: FloatArray, monitor: Any
-    ) -> tuple[FloatArray, Posterior | None]:
-        monitor.note(w)
-        found = minimize(solver, objective, w, monitor)
-        monitor.end(found[0])
-        return found
-
-    # Two methods of this one model, in the place of those of its class.
-    model.__dict__.update(_make_monitor=make_recorder, _minimize=minimize_from_end_to_end)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the drawing shows how far it came
-        if sample_weight is None:
-            fitted.fit(X, y)
-        else:
-            fitted.fit(X, y, **{f"{_prefix(estimator)}sample_weight": sample_weight})
-    ((recorder, objective),) = seen
-    unpenalised = model.solver_ == "lm" and model.alpha == "auto"
-    return _Descent(
-        np.array(recorder.path, dtype=np.float64),
-        objective,
-        UNPENALISED if unpenalised else LOSS,
-        _names_of_inputs(fitted, X),
-    )
-
-
-def _prefix(estimator: Any) -> str:
-    """What a pipeline puts before the arguments of the fit of its last step."""
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix
-
-
-def _names_of_inputs(fitted: Any, X: MatrixLike) -> list[str] | None:
-    """The names of what the network reads, where they are known."""
-    names = Table.of(X, fitted).names
-    for step in steps_before_the_last(fitted):
-        names = names_out(step, names)
-    return names
-
-
-class _Plane(NamedTuple):
-    """A plane through the space of the weights.
-
-    Attributes
-    ----------
-    origin : array of shape (n_parameters,)
-        Weights on it, from which its coordinates count.
-    directions : array of shape (2, n_parameters)
-        Orthonormal.
-    labels : tuple of str
-        What its axes are called.
-    """
-
-    origin: FloatArray
-    directions: FloatArray
-    labels: tuple[str, str]
-
-    def coordinates(self, path: FloatArray) -> FloatArray:
-        """Where weights (n_points, n_parameters) are nearest to the plane (n_points, 2)."""
-        return (path - self.origin) @ self.directions.T
-
-
-def _leading_plane(path: FloatArray) -> _Plane:
-    """The plane through the end of a path that holds the most of its variance about the end."""
-    end = path[-1]
-    _, s, V = np.linalg.svd(path - end, full_matrices=False)
-    if not s[0] > 1e-12 * np.abs(end).max():
-        raise ValueError(
-            "Training has not moved the weights, so there is no path to lay a plane along: "
-            "choose two weights."
-        )
-    share = s**2 / (s**2).sum()
-    if len(s) < 2 or s[1] <= 1e-12 * s[0]:  # a straight path: the axis that is most across it
-        across = np.zeros_like(end)
-        across[np.abs(V[0]).argmin()] = 1
-        across -= (across @ V[0]) * V[0]
-        V, share = np.array([V[0], across / np.linalg.norm(across)]), np.array([1.0, 0.0])
-    # Singular vectors have no sign: the path is to start at the upper left.
-    start = V[:2] @ (path[0] - end)
-    directions = V[:2] * np.where(start * [-1, 1] < 0, -1, 1)[:, np.newaxis]
-    first, second = (
-        f"{which} direction of the path\n({100 * part:.{_decimals(part)}f} % of its variance)"
-        for which, part in zip(("leading", "second"), share[:2], strict=True)
-    )
-    return _Plane(end, directions, (first, second))
-
-
-def _decimals(share: float) -> int:
-    """Decimals of a share in per cent: more where a rounded one would be all or nothing."""
-    return 0 if 0.01 <= share <= 0.99 else 1
-
-
-def _plane_of_weights(descent: _Descent, weights: Sequence[Weight]) -> _Plane:
-    """The plane of two weights, its coordinates their values, through the end of the path."""
-    network = descent.objective.network
-    if len(weights) != 2 or any(len(weight) != 3 for weight in weights):
-        raise ValueError(f"weights must be two of (layer, input, unit), got {weights!r}.")
-    at = [_position(network, weight, descent.features) for weight in weights]
-    if at[0] == at[1]:
-        raise ValueError(f"The two weights must differ, got {weights[0]!r} twice.")
-    directions = np.eye(network.n_parameters)[at]
-    origin = descent.path[-1].copy()
-    origin[at] = 0
-    of_z_scores = not descent.objective.rows.units.are_raw
-    first, second = (
-        _label(network, position, descent.features, of_z_scores=of_z_scores) for position in at
-    )
-    return _Plane(origin, directions, (first, second))
-
-
-def _position(network: Network, weight: Weight, features: list[str] | None) -> int:
-    """Where a weight is in the flat vector."""
-    layer, source, unit = weight
-    n_layers = len(network.shapes)
-    if not 0 <= layer < n_layers:
-        raise ValueError(f"layer must be 0 to {n_layers - 1}, got {layer!r} in {weight!r}.")
-    n_rows, n_units = network.shapes[layer]
-    if not 0 <= unit < n_units:
-        raise ValueError(f"unit must be 0 to {n_units - 1}, got {unit!r} in {weight!r}.")
-    if layer == 0 and features is not None and source in features:
-        row = 1 + features.index(str(source))
-    elif source == "bias":
-        row = 0
-    elif isinstance(source, str):
-        known = f"the features {', '.join(map(repr, features[:20]))}" if features else "no features"
-        known += ", ..." if features and len(features) > 20 else ""
-        raise ValueError(f"input must be a position or 'bias', got {source!r}; X names {known}.")
-    elif 0 <= source < n_rows - 1:
-        row = 1 + source
-    else:
-        raise ValueError(f"input must be 0 to {n_rows - 2}, got {source!r} in {weight!r}.")
-    positions = network.layers(np.arange(network.n_parameters, dtype=np.float64))
-    return int(positions[layer][row, unit])
-
-
-def _label(
-    network: Network, position: int, features: list[str] | None, *, of_z_scores: bool
-) -> str:
-    """What an axis calls a weight."""
-    positions = network.layers(np.arange(network.n_parameters, dtype=np.float64))
-    layer = next(i for i, P in enumerate(positions) if position <= P[-1, -1])
-    ((row, unit),) = np.argwhere(positions[layer] == position)
-    last = len(positions) - 1
-
-    def unit_of(which: int, k: int) -> str:
-        if which == last:
-            return "the output" if network.layer_sizes[-1] == 1 else f"output {k}"
-        return f"hidden unit {k}" if last == 1 else f"unit {k} of hidden layer {which}"
-
-    if row == 0:
-        label = f"bias of {unit_of(layer, unit)}"
-    else:
-        feature = f"x{row - 1}" if features is None else features[row - 1]
-        source = shortened(feature) if layer == 0 else unit_of(layer - 1, row - 1)
-        label = f"weight from {source} to {unit_of(layer, unit)}"
-    return f"{label}\n(of z-scores)" if of_z_scores and layer in (0, last) else label
-
-
-def _span(path: FloatArray, axis: int, margin: float, n_points: int) -> FloatArray:
-    """The coordinates along one axis: those of the path, and a margin on either side."""
-    low, high = path.min(axis=0), path.max(axis=0)
-    widest = max(float((high - low).max()), 1e-3 * float(np.abs(path).max())) or 1.0
-    extent = float((high - low)[axis])
-    # What does not move at all has no scale of its own; what moves a little has its own.
-    extent = widest if extent < 1e-9 * widest else max(extent, NARROWEST * widest)
-    middle = (low + high)[axis] / 2
-    half = (0.5 + margin) * extent
-    return np.linspace(middle - half, middle + half, n_points)
-
-
-def _loss_on(plane: _Plane, points: FloatArray, objective: Objective) -> FloatArray:
-    """The loss at each of some points of a plane (n_points, 2)."""
-    losses = np.empty(len(points))
-    with np.errstate(over="ignore"):
-        for i, point in enumerate(points):
-            w = (plane.origin + point @ plane.directions).astype(objective.rows.dtype)
-            penalty = float(np.vdot(objective.penalty * w, w))
-            error = float(objective.errors(w).sum())
-            losses[i] = (error + penalty) / (2 * objective.rows.total_weight)
-    return losses
-
-
 def _log10(loss: FloatArray) -> FloatArray:
     return np.log10(np.maximum(loss, LEAST_LOSS))
 
 
 def _levels(loss: FloatArray, logarithmic: bool) -> tuple[FloatArray, FloatArray]:
-    """The losses of the contours, and those that the scale names."""
+    """The losses of the contours, and the ticks of the scale."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     low, high = float(loss.min()), float(loss.max())
@@ -725,7 +443,7 @@ def _levels(loss: FloatArray, logarithmic: bool) -> tuple[FloatArray, FloatArray
 
 
 def _label_height(ax: Any, label: str, logarithmic: bool) -> None:
-    """The axis of the loss, whose logarithm is drawn where matplotlib has no such scale."""
+    """Label the axis of the loss. Its logarithm is drawn, as 3-D axes have no logarithmic scale."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     ax.set_zlabel(label)

@@ -1,7 +1,7 @@
 """A network as a diagram: nodes in layers, and the weights as the lines between them.
 
-Weights compare with each other where they act on z-scores. With inputs x and outputs y in
-units of their means m and standard deviations s, the same function has
+Weights can be compared with each other if they act on z-scores. For inputs x and outputs y of means
+m and standard deviations s, the same function of z-scores has the weights
 
     first layer    W s_x              b + Wᵀ m_x
     last layer     V / s_y            (c - m_y) / s_y
@@ -10,88 +10,47 @@ units of their means m and standard deviations s, the same function has
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import is_regressor
+from numpy.typing import ArrayLike
 
-from .._typing import FloatArray, IntArray, MatrixLike
-from ..rows import Rows
-from ..standardize import Scaling, Units, change_units
-from ._data import check_choice
-from ._drawing import Style, axes, require_matplotlib, styled
-from ._fitted import FittedNetwork
+from .._typing import FloatArray, MatrixLike
+from ._data import check_choice, vector
+from ._drawing import Display, Style, collection_style, point_style, shortened
+from ._estimators import FittedNetwork
+from ._layout import Column, check_follows, network_columns, shown_units, titles
+from ._weights import WEIGHT, Edges, contributions_of, in_scale, largest, limits_of, spreads_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection, PathCollection
     from matplotlib.colorbar import Colorbar
-    from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.colors import Colormap, Normalize
     from matplotlib.text import Annotation, Text
 
-WEIGHT = "weight"
-STANDARDIZED = "weight, for z-scores of the data"
-
-N_ENDS = 6
-"""Units drawn at either end of a layer that is summarised."""
-
-GAP = 5
-"""Places that the summary of a layer takes."""
-
-STRETCH = 3
-"""How much further apart than in the fullest layer units may be."""
-
 LONGEST_NAME = 18
+"""Characters of a name that are shown beside a node."""
 
 THINNEST = 0.5
 """The width of a line, in points, that stands for a weight of 0."""
+
+DARKEST = 0.6
+"""The grey of the most relevant input, from white, 0, to black, 1."""
 
 EDGES = {"capstyle": "round", "clip_on": False, "zorder": 1}
 NODES = {"facecolor": "white", "edgecolor": "0.25", "linewidth": 1.0, "clip_on": False, "zorder": 3}
 BIASES = {"facecolor": "0.88", "edgecolor": "0.5", "linewidth": 0.8, "clip_on": False, "zorder": 3}
 
 
-class Column(NamedTuple):
-    """Where the nodes of a layer are.
-
-    Attributes
-    ----------
-    n_units : int
-        Units in the layer, drawn or not.
-    units : array of shape (n_drawn,)
-        Those that are drawn.
-    heights : array of shape (n_drawn,)
-        Of these.
-    bias : float or None
-        The height of the bias node.
-    gap : float or None
-        The height of the text that stands for what is not drawn.
-    """
-
-    n_units: int
-    units: IntArray
-    heights: FloatArray
-    bias: float | None
-    gap: float | None
-
-    @property
-    def rows(self) -> IntArray:
-        """The rows of the next layer's weights of which there are lines."""
-        biases = [] if self.bias is None else [0]
-        return np.array([*biases, *(self.units + 1)], dtype=np.intp)
-
-    @property
-    def row_heights(self) -> FloatArray:
-        """Where these lines start."""
-        return np.array([*([] if self.bias is None else [self.bias]), *self.heights])
-
-
-class NetworkDisplay:
+class NetworkDisplay(Display):
     """A multi-layer perceptron as a diagram, inputs on the left and outputs on the right.
 
-    The colour of a line tells the sign of its weight, its colour and width the magnitude, by
-    default relative to the strongest of its layer; the strongest are on top.
+    The colour of a line is the sign and the size of its weight, on a square-root scale, by
+    default relative to the strongest of its layer. Its width and opacity are how much it
+    contributes to the outputs, where that is known, else the size of the weight. Biases have a
+    scale of their own, so that a large one does not hide the other weights. The strongest lines
+    are on top.
 
     Use :meth:`from_estimator` to create one. The parameters are stored as attributes.
 
@@ -104,15 +63,22 @@ class NetworkDisplay:
     output_names : sequence of str of length n_outputs, default=None
         By default y, or y0, y1 and so on.
     activation : str, default=None
-        What the hidden units are called.
+        The activation of the hidden units, written above them.
     weight_label : str, default="weight"
         The label of the colorbar.
+    spreads : sequence of array-like of shape (n_in,), default=None
+        For each layer, the standard deviation of what it reads. A line moves its unit by weight
+        times deviation. In the last layer this is its width; before it, what a unit contributes
+        to the outputs is divided in proportion among the lines into the unit. By default widths
+        are the sizes of the weights.
+    importances : array-like of shape (n_inputs,), default=None
+        How much each input matters, at least 0: the more, the darker its node.
 
     Attributes
     ----------
     edges_ : list of matplotlib LineCollection
-        The lines into each layer but the first, weakest first; the array of each are the
-        weights.
+        The lines into each layer but the first, the weakest first. The array of each
+        collection has the weights.
     nodes_ : list of matplotlib PathCollection
         The units of each layer that are drawn.
     bias_nodes_ : list of matplotlib PathCollection
@@ -120,12 +86,12 @@ class NetworkDisplay:
     feature_labels_, output_labels_ : list of matplotlib Annotation
         The names at the inputs and outputs that are drawn; long ones are shortened.
     layer_labels_ : list of matplotlib Annotation
-        What stands above each layer.
+        The title of each layer.
     strongest_labels_ : list of matplotlib Annotation
-        The magnitude of each layer's strongest weight, below its lines; empty unless colours
-        are relative to it.
+        The magnitude of each layer's strongest weight, biases aside, below its lines; empty
+        unless colours are relative to it.
     ellipses_ : list of (matplotlib Text or None)
-        For each layer that is summarised, what stands for the units that are not drawn.
+        For each layer that is summarised, the text in place of the units that are not drawn.
     colorbar_ : matplotlib Colorbar or None
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
@@ -148,8 +114,6 @@ class NetworkDisplay:
     strongest_labels_: "list[Annotation]"
     ellipses_: "list[Text | None]"
     colorbar_: "Colorbar | None"
-    ax_: "Axes"
-    figure_: "Figure | SubFigure"
 
     def __init__(
         self,
@@ -159,12 +123,16 @@ class NetworkDisplay:
         output_names: Sequence[str] | None = None,
         activation: str | None = None,
         weight_label: str = WEIGHT,
+        spreads: Sequence[ArrayLike] | None = None,
+        importances: ArrayLike | None = None,
     ) -> None:
         self.weights = weights
         self.feature_names = feature_names
         self.output_names = output_names
         self.activation = activation
         self.weight_label = weight_label
+        self.spreads = spreads
+        self.importances = importances
 
     def plot(
         self,
@@ -172,6 +140,7 @@ class NetworkDisplay:
         *,
         bias: bool = True,
         max_units: int = 30,
+        units: Literal["strongest", "ends"] = "strongest",
         vmax: float | Literal["layer", "network"] = "layer",
         cmap: "str | Colormap" = "coolwarm",
         colorbar: bool = True,
@@ -186,14 +155,17 @@ class NetworkDisplay:
             Where to draw; by default in a new figure. Lines and labels are sized for the size
             that the axes have now.
         bias : bool, default=True
-            Whether to draw the bias nodes, of which every weight is a bias.
+            Whether to draw the bias nodes. The lines from these are the biases.
         max_units : int, default=30
-            The most units of a layer that are all drawn. Of a larger one, the first and the
-            last six are, and how many there are is written between them.
+            The most units of a layer that are all drawn. Of a larger one twelve are, and how
+            many there are is written between them.
+        units : {"strongest", "ends"}, default="strongest"
+            Which units of a larger layer are drawn: those that contribute most to the next
+            layer, in their order, or the first and the last six.
         vmax : {"layer", "network"} or float, default="layer"
             The magnitude at which colours and widths end: that of the strongest weight drawn of
-            each layer, which is written below it; of the whole network; or this one, so that
-            networks can be compared.
+            each layer, biases aside, which is written below it; that of the whole network; or
+            this number, so that networks can be compared.
         cmap : str or matplotlib Colormap, default="coolwarm"
             A diverging map; its middle is a weight of 0.
         colorbar : bool, default=True
@@ -213,40 +185,59 @@ class NetworkDisplay:
         ImportError
             Without matplotlib.
         """
-        if max_units < 2:
-            raise ValueError(f"max_units must be at least 2, got {max_units!r}.")
-        if vmax not in ("layer", "network") and not (isinstance(vmax, Real) and 0 < vmax < np.inf):
-            raise ValueError(
-                f"vmax must be 'layer', 'network' or above 0 and finite, got {vmax!r}."
-            )
-        weights = _matrices(self.weights)
+        _check_limits(max_units, vmax)
+        check_choice("units", units, ("strongest", "ends"))
+        weights = check_follows(self.weights)
         sizes = [len(weights[0]) - 1, *(W.shape[1] for W in weights)]
         feature_names = _names("feature_names", self.feature_names, "x", sizes[0])
         output_names = _names("output_names", self.output_names, "y", sizes[-1])
-        columns = _columns(sizes, bias, max_units)
-        drawn = [
-            W[a.rows][:, b.units] for W, (a, b) in zip(weights, pairwise(columns), strict=True)
-        ]
+        importances = self._checked_importances(sizes[0])
+        contributions = contributions_of(weights, self._checked_spreads(sizes))
+        shown = shown_units(contributions, importances, max_units, units)
+        columns = network_columns(shown, sizes, bias)
 
-        ax = axes(f"{type(self).__name__}.plot", ax)
+        ax = self._axes(ax)
         top = max(column.row_heights.max() for column in columns)
         ax.set_xlim(-0.1, len(weights) + 0.1)
         ax.set_ylim(-top - 0.6, top + 0.6)
         ax.set_axis_off()
-        self._draw_edges(ax, drawn, columns, vmax, cmap, edge_kwargs)
+        edges = [
+            Edges(W[a.rows][:, b.units], C[a.units][:, b.units])
+            for W, C, (a, b) in zip(weights, contributions, pairwise(columns), strict=True)
+        ]
+        self._draw_edges(ax, edges, columns, vmax, cmap, edge_kwargs)
         self._draw_nodes(ax, columns, node_kwargs)
+        self._shade_inputs(columns[0], importances, node_kwargs)
         self._label_nodes(ax, columns, feature_names, output_names)
         self.colorbar_ = self._draw_colorbar(ax, relative=vmax == "layer") if colorbar else None
-        _lay_out(ax)  # how wide the layers are depends on what is beside them
-        self._label_layers(ax, columns, with_strongest=vmax == "layer")
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        _lay_out(ax)  # the width of the axes depends on what is beside them
+        self._label_layers(ax, columns)
+        strongest = [largest(layer.coefs) for layer in edges]
+        self._label_strongest(ax, strongest if vmax == "layer" else [])
+        return self._drawn_on(ax)
+
+    def _checked_spreads(self, sizes: list[int]) -> list[FloatArray] | None:
+        """The deviations of what each layer reads, if there is one for each of its inputs."""
+        if self.spreads is None:
+            return None
+        spreads = [vector("spreads", s) for s in self.spreads]
+        if [s.size for s in spreads] != sizes[:-1] or any((s < 0).any() for s in spreads):
+            raise ValueError(f"spreads must be vectors of {sizes[:-1]} numbers of at least 0.")
+        return spreads
+
+    def _checked_importances(self, n_inputs: int) -> FloatArray | None:
+        """How much each input matters, if that is known."""
+        if self.importances is None:
+            return None
+        importances = vector("importances", self.importances)
+        if importances.size != n_inputs or (importances < 0).any():
+            raise ValueError(f"importances must be {n_inputs} numbers of at least 0.")
+        return importances
 
     def _draw_edges(
         self,
         ax: "Axes",
-        drawn: list[FloatArray],
+        edges: list[Edges],
         columns: list[Column],
         vmax: float | str,
         cmap: "str | Colormap",
@@ -254,62 +245,58 @@ class NetworkDisplay:
     ) -> None:
         """A line for each weight, the strongest of a layer on top."""
         from matplotlib.collections import LineCollection
-        from matplotlib.colors import Normalize
 
-        strongest = [float(np.abs(W).max()) for W in drawn]
-        if vmax == "network":
-            vmax = max(strongest)
-        limits = strongest if vmax == "layer" else [float(vmax)] * len(drawn)
         widest = float(np.clip(0.12 * _place(ax), 1.6, 4.0))
         self.edges_ = []
-        for i, W in enumerate(drawn):
-            limit = limits[i] or 1.0  # without any weight, any limit will do
+        for i, (layer, limits) in enumerate(zip(edges, limits_of(edges, vmax), strict=True)):
+            strength = layer.strength(limits)
+            order = np.argsort(strength, axis=None, kind="stable")
             start, end = columns[i].row_heights, columns[i + 1].heights
-            order = np.argsort(np.abs(W), axis=None, kind="stable")
-            strength = np.minimum(np.abs(W).ravel()[order] / limit, 1)
-            from_unit, to_unit = np.unravel_index(order, W.shape)
+            from_unit, to_unit = np.unravel_index(order, strength.shape)
             segments = [
                 [(i, start[j]), (i + 1, end[k])] for j, k in zip(from_unit, to_unit, strict=True)
             ]
-            faintest = np.clip(30 / W.size, 0.08, 0.8)  # many lines hide each other
-            style = styled(
-                {
-                    "linewidth": THINNEST + (widest - THINNEST) * strength,
-                    "alpha": faintest + (1 - faintest) * strength,
-                    "cmap": cmap,
-                    **EDGES,
-                },
-                edge_kwargs,
+            strength = np.minimum(strength.ravel()[order], 1)
+            faintest = np.clip(30 / strength.size, 0.08, 0.8)  # many lines hide each other
+            defaults = {
+                "linewidth": THINNEST + (widest - THINNEST) * strength,
+                "alpha": faintest + (1 - faintest) * strength,
+                "cmap": cmap,
+                **EDGES,
+            }
+            lines = LineCollection(
+                segments,
+                array=layer.weights.ravel()[order],
+                norm=_colour_scale(limits.weight),
+                **collection_style(defaults, edge_kwargs),
             )
-            edges = LineCollection(
-                segments, array=W.ravel()[order], norm=Normalize(-limit, limit), **style
-            )
-            ax.add_collection(edges, autolim=False)
-            self.edges_.append(edges)
+            ax.add_collection(lines, autolim=False)
+            self.edges_.append(lines)
 
     def _draw_colorbar(self, ax: "Axes", *, relative: bool) -> "Colorbar":
         """The colours, without the transparency of the lines."""
         from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import Normalize
 
         first = self.edges_[0]
-        strongest = [_strongest(edges) / (edges.get_clim()[1] or 1.0) for edges in self.edges_]
+        beyond = any(
+            largest(np.asarray(e.get_array())) > (e.get_clim()[1] or 1.0) for e in self.edges_
+        )
         label = f"{self.weight_label}\nrelative to the strongest of its layer"
         return ax.figure.colorbar(
-            ScalarMappable(Normalize(-1, 1) if relative else first.norm, first.get_cmap()),
+            ScalarMappable(_colour_scale(1.0) if relative else first.norm, first.get_cmap()),
             ax=ax,
             label=label if relative else self.weight_label,
-            extend="both" if max(strongest) > 1 else "neither",
+            extend="both" if beyond else "neither",
             shrink=0.7,
             aspect=28,
             pad=0.03,
         )
 
     def _draw_nodes(self, ax: "Axes", columns: list[Column], node_kwargs: Style) -> None:
-        """The units, and for each layer but the last the 1 that its biases multiply."""
+        """The units, and the bias node of each layer but the last."""
         diameter = _diameter(ax)
-        units = styled({**NODES, "s": diameter**2}, node_kwargs)
-        biases = styled({**BIASES, "s": diameter**2}, node_kwargs)
+        units = point_style({**NODES, "s": diameter**2}, node_kwargs)
+        biases = point_style({**BIASES, "s": diameter**2}, node_kwargs)
         self.nodes_, self.bias_nodes_ = [], []
         for i, column in enumerate(columns):
             at = np.full(column.heights.size, i)
@@ -328,6 +315,16 @@ class NetworkDisplay:
                     color="0.3",
                     zorder=4,
                 )
+
+    def _shade_inputs(
+        self, column: Column, importances: FloatArray | None, node_kwargs: Style
+    ) -> None:
+        """Make the inputs that matter most the darkest, unless a colour is chosen."""
+        chosen = {"c", "color", "facecolor", "facecolors", "fc"} & set(node_kwargs or {})
+        if importances is None or chosen or not importances.any():
+            return
+        greys = 1 - DARKEST * importances[column.units] / importances.max()
+        self.nodes_[0].set_facecolor([(grey, grey, grey) for grey in greys.tolist()])
 
     def _label_nodes(
         self,
@@ -353,7 +350,7 @@ class NetworkDisplay:
             }
             labels.append(
                 [
-                    ax.annotate(_shortened(names[unit]), (i, height), **style)
+                    ax.annotate(shortened(names[unit], LONGEST_NAME), (i, height), **style)
                     for unit, height in zip(column.units, column.heights, strict=True)
                 ]
             )
@@ -361,28 +358,34 @@ class NetworkDisplay:
                 ax.annotate("bias", (i, column.bias), color="0.45", fontstyle="italic", **style)
         self.feature_labels_, self.output_labels_ = labels
 
-    def _label_layers(self, ax: "Axes", columns: list[Column], *, with_strongest: bool) -> None:
-        """What each layer is, above it, and below the lines the strongest weight of each."""
-        labels = _titles(columns, self.activation)
-        longest = max(len(line) for label in labels for line in label.splitlines())
-        width = ax.get_window_extent().width * 72 / ax.figure.dpi / len(columns)
-        size = float(np.clip(1.7 * width / longest, 4, 10))
-        style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": size}
-        bottom, top = ax.get_ylim()
+    def _label_layers(self, ax: "Axes", columns: list[Column]) -> None:
+        """What each layer is, above it, and how many units it has where not all are drawn."""
+        labels = titles(columns, self.activation, shaded=self.importances is not None)
+        style = _layer_style(ax, labels)
+        top = ax.get_ylim()[1]
         self.layer_labels_ = [
             ax.annotate(label, (i, top), xytext=(0, 2), va="bottom", **style)
             for i, label in enumerate(labels)
         ]
-        self.strongest_labels_ = []
-        for i, edges in enumerate(self.edges_ if with_strongest else []):
-            text = f"strongest\n{_strongest(edges):.3g}"
-            label = ax.annotate(
-                text, (i + 0.5, bottom), xytext=(0, -2), va="top", color="0.35", **style
-            )
-            self.strongest_labels_.append(label)
         self.ellipses_ = [
             None if column.gap is None else _write_in_gap(ax, i, column)
             for i, column in enumerate(columns)
+        ]
+
+    def _label_strongest(self, ax: "Axes", strongest: list[float]) -> None:
+        """The strongest weight of each layer, below its lines."""
+        style = _layer_style(ax, [label.get_text() for label in self.layer_labels_])
+        bottom = ax.get_ylim()[0]
+        self.strongest_labels_ = [
+            ax.annotate(
+                f"strongest\n{weight:.3g}",
+                (i + 0.5, bottom),
+                xytext=(0, -2),
+                va="top",
+                color="0.35",
+                **style,
+            )
+            for i, weight in enumerate(strongest)
         ]
 
     @classmethod
@@ -392,10 +395,12 @@ class NetworkDisplay:
         X: MatrixLike | None = None,
         *,
         scale: Literal["auto", "standardized", "raw"] = "auto",
+        member: int = 0,
         feature_names: Sequence[str] | None = None,
         output_names: Sequence[str] | None = None,
         bias: bool = True,
         max_units: int = 30,
+        units: Literal["strongest", "ends"] = "strongest",
         vmax: float | Literal["layer", "network"] = "layer",
         cmap: "str | Colormap" = "coolwarm",
         colorbar: bool = True,
@@ -410,22 +415,28 @@ class NetworkDisplay:
         estimator : estimator instance
             A fitted :class:`~sklearn_mlp.SigmoidMLPRegressor`,
             :class:`~sklearn.neural_network.MLPRegressor` or other multi-layer perceptron with
-            ``coefs_`` and ``intercepts_``, alone, at the end of a pipeline, or in a
+            ``coefs_``, ``intercepts_`` and ``activation``; or a
+            :class:`~sklearn_mlp.SigmoidMLPEnsembleRegressor`, of which one member is drawn. It
+            may be at the end of a pipeline, in a search such as
+            :class:`~sklearn.model_selection.GridSearchCV`, or in a
             :class:`~sklearn.compose.TransformedTargetRegressor`.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            The data to standardise the weights by: inputs by their standard deviations, the
-            outputs of a regressor by those of its predictions.
+            Data whose z-scores the weights are for: those of the inputs and, of a regressor,
+            those of its predictions. The widths of the lines are those in these data.
         scale : {"auto", "standardized", "raw"}, default="auto"
             Which weights to draw:
 
             - "standardized", those that act on z-scores and give z-scores, so that all can be
-              compared: by X if it is given, else by the data that the network was trained on,
-              which :class:`~sklearn_mlp.SigmoidMLPRegressor` with ``standardize=True`` knows
-              after "lm", "adam", "sgd" and "gd";
+              compared. The z-scores are those of X if it is given, else those that
+              :class:`~sklearn_mlp.SigmoidMLPRegressor` with ``standardize=True`` was trained
+              on. Some losses leave the targets as they are, such as "poisson": then so are the
+              outputs here;
             - "raw", those of ``coefs_`` and ``intercepts_``, in the units of what the network
               is given. Behind a :class:`~sklearn.preprocessing.StandardScaler` these are
               z-scores too;
             - "auto", standardised where that is possible, else raw. The colorbar says which.
+        member : int, default=0
+            Which member of an ensemble to draw, the first by default.
         feature_names : sequence of str of length n_inputs, default=None
             By default those that the network or the steps before it have seen, else x0, x1
             and so on.
@@ -435,6 +446,8 @@ class NetworkDisplay:
             Whether to draw the bias nodes.
         max_units : int, default=30
             The most units of a layer that are all drawn; larger ones are summarised.
+        units : {"strongest", "ends"}, default="strongest"
+            Which units of a larger layer are drawn; see :meth:`plot`.
         vmax : {"layer", "network"} or float, default="layer"
             The magnitude at which colours and widths end; see :meth:`plot`.
         cmap : str or matplotlib Colormap, default="coolwarm"
@@ -453,8 +466,9 @@ class NetworkDisplay:
         Raises
         ------
         ValueError
-            If the estimator is not fitted or not a multi-layer perceptron, if X is not what it
-            was fitted on, or if "standardized" is asked for and nothing says by what.
+            If the estimator is not fitted or not a multi-layer perceptron, if X has other
+            columns than in the fit, or if "standardized" is asked for and the z-scores are not
+            known.
         ImportError
             Without matplotlib.
 
@@ -471,21 +485,24 @@ class NetworkDisplay:
         >>> [label.get_text() for label in display.feature_labels_]
         ['a', 'b', 'c', 'd']
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         check_choice("scale", scale, ("auto", "standardized", "raw"))
-        network = FittedNetwork.of(estimator, X)
-        weights, weight_label = _in_scale(network, scale)
+        network = FittedNetwork.of(estimator, X, member=member)
+        weights, weight_label = in_scale(network, scale)
         display = cls(
             weights=weights,
             feature_names=network.feature_names if feature_names is None else feature_names,
             output_names=output_names,
-            activation=getattr(network.model, "activation", None),
+            activation=network.model.network.activation,
             weight_label=weight_label,
+            spreads=spreads_of(network, raw=weight_label == WEIGHT),
+            importances=network.importances,
         )
         return display.plot(
             ax,
             bias=bias,
             max_units=max_units,
+            units=units,
             vmax=vmax,
             cmap=cmap,
             colorbar=colorbar,
@@ -494,61 +511,12 @@ class NetworkDisplay:
         )
 
 
-def _in_scale(network: FittedNetwork, scale: str) -> tuple[list[FloatArray], str]:
-    """The weights to draw, and what they are called."""
-    if scale == "raw":
-        return network.weights, WEIGHT
-    given = network.X is not None
-    units = _units_of_data(network) if given else _units_of_training(network.model)
-    if units is None:
-        if scale == "standardized":
-            raise ValueError(
-                f"{type(network.model).__name__} does not know the z-scores of its data: give X "
-                "to standardise by, or use scale='raw'."
-            )
-        return network.weights, WEIGHT
-    raw = Units.raw(len(network.weights[0]) - 1, network.weights[-1].shape[1])
-    weights = change_units(network.weights, raw, units)
-    weights[0][1:] *= units.inputs.varies[:, np.newaxis]  # a constant has z-scores of 0
-    return weights, STANDARDIZED
-
-
-def _units_of_data(network: FittedNetwork) -> Units:
-    """The moments of X and of the predictions for it."""
-    predictions = network.arguments(network.n_hidden_layers)
-    inputs, outputs = Rows(network.X, predictions).moments()
-    linear = getattr(network.model, "out_activation_", "identity") == "identity"
-    if not (is_regressor(network.model) and linear):  # what is predicted is not the weighted sum
-        return Units(Scaling.of(inputs, float), Scaling.identity(predictions.shape[1]))
-    return Units(Scaling.of(inputs, float), Scaling.of(outputs, float))
-
-
-def _units_of_training(model: Any) -> Units | None:
-    """What our own regressor was trained in, where that is z-scores and it has kept them."""
-    if hasattr(model, "_posterior"):
-        units: Units = model._posterior[1]
-        return None if units.are_raw else units
-    moments = getattr(getattr(model, "_left_off", None), "moments", None)
-    if moments is None:
-        return None
-    return Units(Scaling.of(moments[0], float), Scaling.of(moments[1], float))
-
-
-def _matrices(weights: Sequence[Any]) -> list[FloatArray]:
-    """The weights as arrays, if they make a network."""
-    matrices = [np.asarray(W, dtype=float) for W in weights]
-    shapes = [W.shape for W in matrices]
-    follow = all(len(shape) == 2 and shape[0] >= 2 and shape[1] >= 1 for shape in shapes) and all(
-        a[1] + 1 == b[0] for a, b in pairwise(shapes)
-    )
-    if not matrices or not follow:
-        raise ValueError(
-            "weights must be matrices of shape (n_in + 1, n_out), each with as many inputs as "
-            f"the one before has outputs, got the shapes {shapes}."
-        )
-    if not all(np.isfinite(W).all() for W in matrices):
-        raise ValueError("weights must be finite.")
-    return matrices
+def _check_limits(max_units: int, vmax: float | str) -> None:
+    """Raise unless these are what :meth:`NetworkDisplay.plot` takes."""
+    if max_units < 2:
+        raise ValueError(f"max_units must be at least 2, got {max_units!r}.")
+    if vmax not in ("layer", "network") and not (isinstance(vmax, Real) and 0 < vmax < np.inf):
+        raise ValueError(f"vmax must be 'layer', 'network' or above 0 and finite, got {vmax!r}.")
 
 
 def _names(what: str, names: Sequence[str] | None, letter: str, n: int) -> list[str]:
@@ -560,65 +528,31 @@ def _names(what: str, names: Sequence[str] | None, letter: str, n: int) -> list[
     return [str(name) for name in names]
 
 
-def _shortened(name: str) -> str:
-    """A name that is not too long: its middle goes, as names often differ at their ends."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    tail = (LONGEST_NAME - 1) // 3
-    return f"{name[: LONGEST_NAME - 1 - tail]}…{name[-tail:]}"
+def _colour_scale(limit: float) -> "Normalize":
+    """The colours of weights, by their square roots, so that small ones show their sign."""
+    from matplotlib.colors import FuncNorm
+
+    return FuncNorm((_signed_root, _signed_square), -limit, limit)
 
 
-def _columns(sizes: list[int], bias: bool, max_units: int) -> list[Column]:
-    """The layers, each from top to bottom around a height of 0.
-
-    Nodes are 1 apart in the fullest layer, and up to STRETCH in others.
-    """
-    layers = []
-    for i, n in enumerate(sizes):
-        units = np.arange(n)
-        places = units.astype(float)
-        if n > max_units:
-            ends = min(N_ENDS, max_units // 2)
-            units = np.append(units[:ends], units[-ends:])
-            places = np.append(places[:ends], ends - 1 + GAP + places[:ends])
-        first = -1.0 if bias and i < len(sizes) - 1 else 0.0
-        layers.append((n, units, places, first))
-    fullest = max(places[-1] - first for _, _, places, first in layers)
-    columns = []
-    for n, units, places, first in layers:
-        span = places[-1] - first
-        apart = min(fullest / span, STRETCH) if span else 1.0
-        heights = ((places[-1] + first) / 2 - places) * apart
-        middle = units.size // 2
-        columns.append(
-            Column(
-                n_units=n,
-                units=units,
-                heights=heights,
-                bias=heights[0] + apart if first else None,
-                gap=heights[middle - 1 : middle + 1].mean() if units.size < n else None,
-            )
-        )
-    return columns
+def _signed_root(weight: Any) -> Any:
+    return np.sign(weight) * np.sqrt(np.abs(weight))
 
 
-def _titles(columns: list[Column], activation: str | None) -> list[str]:
-    """What each layer is called and what it has, in as many lines each."""
-    n_hidden = len(columns) - 2
-    hidden = ["hidden layer"] if n_hidden == 1 else [f"hidden {i + 1}" for i in range(n_hidden)]
-    units = [("feature", ""), *[("unit", activation or "")] * n_hidden, ("target", "")]
-    last_line = n_hidden > 0 and activation is not None
-    return [
-        f"{title}\n{column.n_units} {kind}{'s' if column.n_units > 1 else ''}"
-        + (f"\n{what}" if last_line else "")
-        for title, column, (kind, what) in zip(
-            ["input", *hidden, "output"], columns, units, strict=True
-        )
-    ]
+def _signed_square(root: Any) -> Any:
+    return np.sign(root) * np.square(root)
+
+
+def _layer_style(ax: "Axes", labels: list[str]) -> dict[str, Any]:
+    """The style of what stands above and below the layers, small enough for the longest line."""
+    longest = max(len(line) for label in labels for line in label.splitlines())
+    width = ax.get_window_extent().width * 72 / ax.figure.dpi / len(labels)
+    size = float(np.clip(1.7 * width / longest, 4, 10))
+    return {"textcoords": "offset points", "ha": "center", "fontsize": size}
 
 
 def _write_in_gap(ax: "Axes", i: int, column: Column) -> "Text":
-    """How many units there are, upright, so that it hides little of the lines behind."""
+    """Write how many units there are, upright, so that it hides few of the lines behind."""
     text = f"… {column.n_units} {'features' if i == 0 else 'units'} …"
     gap = float(np.abs(np.diff(column.heights)).max()) - 1  # less the nodes at its ends
     return ax.text(
@@ -634,12 +568,8 @@ def _write_in_gap(ax: "Axes", i: int, column: Column) -> "Text":
     )
 
 
-def _strongest(edges: "LineCollection") -> float:
-    return float(np.abs(np.asarray(edges.get_array())).max())
-
-
 def _lay_out(ax: "Axes") -> None:
-    """Give the axes the place that they will have, if the figure sees to that."""
+    """Place the axes where the layout engine of the figure, if any, will have them."""
     figure = ax.figure.canvas.figure
     engine = figure.get_layout_engine()
     if engine is not None:

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
-from .._typing import FloatArray, MatrixLike
+from .._typing import FloatArray, IntArray, MatrixLike
 from ._data import (
     Table,
     check_choice,
-    last_step,
+    check_most,
     name_of_target,
     one_output,
     thinned,
@@ -31,24 +30,25 @@ from ._drawing import (
     LINE,
     MARKERS,
     POINTS,
+    Display,
     Style,
-    axes,
+    collection_style,
     legend,
-    require_matplotlib,
-    styled,
+    line_style,
+    point_style,
 )
+from ._estimators import Opened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import Collection, PathCollection
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
 GRID_SIZE = 400
-"""Points at which a model of one feature is drawn, besides its data."""
+"""Points at which a model of one feature is drawn, in addition to its data."""
 
 
-class PredictionIntervalDisplay:
+class PredictionIntervalDisplay(Display):
     """Predictions, the intervals around them, and the observations.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to create one. The parameters are
@@ -65,7 +65,7 @@ class PredictionIntervalDisplay:
     x : array-like of shape (n_samples,), default=None
         What to draw the predictions against; by default, their rank.
     coverage : float, default=0.95
-        The probability that an interval is to hold, between 0 and 1.
+        The nominal coverage of the intervals, between 0 and 1.
     name : str, default=None
         What the legend calls the model.
     feature_name : str, default=None
@@ -76,9 +76,9 @@ class PredictionIntervalDisplay:
     Attributes
     ----------
     line_ : matplotlib Line2D
-        The means: a line, or one marker a row if ``kind="bars"``.
+        The means: a line, or a marker for each row if ``kind="bars"``.
     band_ : matplotlib Collection
-        The intervals: a band, or one bar a row.
+        The intervals: a band, or a bar for each row.
     scatter_ : matplotlib PathCollection or None
         The observations.
     observed_coverage_ : float or None
@@ -105,8 +105,6 @@ class PredictionIntervalDisplay:
     band_: "Collection"
     scatter_: "PathCollection | None"
     observed_coverage_: float | None
-    ax_: "Axes"
-    figure_: "Figure | SubFigure"
 
     def __init__(
         self,
@@ -146,9 +144,9 @@ class PredictionIntervalDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; by default in a new figure.
         kind : {"band", "bars"}, default="band"
-            The means as a line with the intervals as a band, or one bar a row. Bars are right
-            where other features vary as well, so that neighbours on the x axis have little to
-            do with each other. A single row always has a bar.
+            A line for the means with a band for the intervals, or a bar for each row. Choose
+            bars if other features vary as well, as neighbours on the x axis then need not be
+            similar. A single row always has a bar.
         subsample : int or None, default=1_000
             The most observations that are drawn, and the most bars, evenly spaced in the order
             of the x axis; None draws all of them. The coverage is that of all of them.
@@ -168,8 +166,7 @@ class PredictionIntervalDisplay:
             Without matplotlib.
         """
         check_choice("kind", kind, ("band", "bars"))
-        if subsample is not None and subsample < 1:
-            raise ValueError(f"subsample must be at least 1, or None, got {subsample!r}.")
+        check_most("subsample", subsample)
         if not 0 < self.coverage < 1:
             raise ValueError(f"coverage must be between 0 and 1, got {self.coverage!r}.")
         x, y_pred, y_std, y_true = self._in_order()
@@ -178,19 +175,13 @@ class PredictionIntervalDisplay:
         inside = np.abs(y_true - y_pred)[observed] <= margin[observed]
         self.observed_coverage_ = float(inside.mean()) if inside.size else None
 
-        # A curve is drawn whole; what is drawn row by row is thinned with the observations.
-        rows = np.arange(x.size)
         bars = kind == "bars" or x.size == 1  # a band of one row could not be seen
-        if bars or self.x is None:
-            rows = thinned(rows, subsample)
-            points = np.intersect1d(rows, observed)
-        else:
-            points = thinned(observed, subsample)
-
-        ax = axes(f"{type(self).__name__}.plot", ax)
+        rows, points = self._thinned(observed, x.size, bars, subsample)
+        ax = self._axes(ax)
         means, intervals = (MARKERS, BARS) if bars else (LINE, BAND)
-        self.line_ = ax.plot(x[rows], y_pred[rows], **styled(means, line_kwargs))[0]
-        band_style = styled({"color": self.line_.get_color(), **intervals}, band_kwargs)
+        self.line_ = ax.plot(x[rows], y_pred[rows], **line_style(means, line_kwargs))[0]
+        defaults = {"color": self.line_.get_color(), **intervals}
+        band_style = collection_style(defaults, band_kwargs)
         band = (x[rows], (y_pred - margin)[rows], (y_pred + margin)[rows])
         if bars:
             self.band_ = ax.vlines(*band, **band_style)
@@ -200,15 +191,26 @@ class PredictionIntervalDisplay:
         self.scatter_ = None
         if points.size:
             size = 11 * min(1.0, np.sqrt(200 / points.size))
-            style = styled({"s": size, **POINTS}, scatter_kwargs)
+            style = point_style({"s": size, **POINTS}, scatter_kwargs)
             self.scatter_ = ax.scatter(x[points], y_true[points], **style)
         self._annotate(ax)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
+
+    def _thinned(
+        self, observed: IntArray, n_rows: int, bars: bool, subsample: int | None
+    ) -> tuple[IntArray, IntArray]:
+        """The rows whose means are drawn, and those whose observations are.
+
+        A curve is drawn whole; what is drawn row by row is thinned with the observations.
+        """
+        rows = np.arange(n_rows)
+        if not bars and self.x is not None:
+            return rows, thinned(observed, subsample)
+        rows = thinned(rows, subsample)
+        return rows, np.intersect1d(rows, observed)
 
     def _in_order(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """What to draw, from left to right; NaN stands for an observation that is missing."""
+        """The x, means, deviations and observations from left to right; NaN for no observation."""
         y_pred = vector("y_pred", self.y_pred)
         y_std = vector("y_std", self.y_std)
         y_true = np.full(y_pred.size, np.nan)
@@ -253,7 +255,7 @@ class PredictionIntervalDisplay:
         band_kwargs: Style = None,
         scatter_kwargs: Style = None,
     ) -> Self:
-        """Draw the predictions of a regressor that knows their standard deviation.
+        """Draw the predictions of a regressor and their intervals.
 
         A model of one feature is drawn as a curve over the range of X. With several features,
         each row of X is drawn: against `feature`, or against the rank of its prediction.
@@ -261,19 +263,21 @@ class PredictionIntervalDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            A fitted regressor, or a pipeline that ends in one, whose ``predict`` takes
-            ``return_std``: :class:`~sklearn_mlp.SigmoidMLPRegressor` trained by "lm",
+            A fitted regressor whose ``predict`` takes ``return_std``:
+            :class:`~sklearn_mlp.SigmoidMLPRegressor` trained by "lm",
+            :class:`~sklearn_mlp.SigmoidMLPEnsembleRegressor`,
             :class:`~sklearn.gaussian_process.GaussianProcessRegressor`,
-            :class:`~sklearn.linear_model.BayesianRidge` and others.
+            :class:`~sklearn.linear_model.BayesianRidge` and others. It may be at the end of a
+            pipeline or in a search such as :class:`~sklearn.model_selection.GridSearchCV`.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            The observations; NaN in rows that are to be predicted only.
+            The observations; NaN in rows that have none.
         feature : int or str, default=None
             The column of X to draw against, by position or by name.
         output : int, default=None
             Which output of several.
         coverage : float, default=0.95
-            The probability that an interval is to hold, between 0 and 1.
+            The nominal coverage of the intervals, between 0 and 1.
         kind : {"auto", "band", "bars"}, default="auto"
             As in :meth:`plot`; "auto" is "bars" if features other than `feature` vary.
         subsample : int or None, default=1_000
@@ -311,25 +315,19 @@ class PredictionIntervalDisplay:
         >>> display.band_.get_label()
         '95 % intervals cover 100.0 %'
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         check_choice("kind", kind, ("auto", "band", "bars"))
-        check_is_fitted(estimator)
+        opened = _knows_its_uncertainty(Opened.of(estimator))
         table = Table.of(X, estimator)
-        x, feature_name, one_curve = None, None, True
-        if feature is not None or table.n_columns == 1:
-            j = table.position(feature if feature is not None else 0)
-            feature_name = table.label(j)
-            x = vector(f"the feature {feature_name!r}", table.column(j))
-            others = (k for k in range(table.n_columns) if k != j)
-            one_curve = varies(x) and not any(varies(table.column(k)) for k in others)
-        y_pred, y_std = _mean_and_std(estimator, table.X, output)
+        x, feature_name, one_curve = _against(table, feature)
+        y_pred, y_std = _mean_and_std(opened, table.X, output)
         target_name = name_of_target(y, output)
         if y is not None:
             y = one_output("y", y, output)
             check_consistent_length(y_pred, y)
         if x is not None and table.n_columns == 1 and one_curve and kind != "bars":
             grid = np.linspace(x.min(), x.max(), GRID_SIZE)
-            on_grid = _mean_and_std(estimator, table.of_one_column(grid), output)
+            on_grid = _mean_and_std(opened, table.of_one_column(grid), output)
             x = np.append(x, grid)
             y_pred, y_std = np.append(y_pred, on_grid[0]), np.append(y_std, on_grid[1])
             y = None if y is None else np.append(y, np.full(GRID_SIZE, np.nan))
@@ -389,9 +387,9 @@ class PredictionIntervalDisplay:
         output : int, default=None
             Which output of several.
         coverage : float, default=0.95
-            The probability that an interval is to hold, between 0 and 1.
+            The nominal coverage of the intervals, between 0 and 1.
         kind : {"band", "bars"}, default="band"
-            A line in a band, or one bar a row; see :meth:`plot`.
+            A line with a band, or a bar for each row; see :meth:`plot`.
         subsample : int or None, default=1_000
             The most observations that are drawn; see :meth:`plot`.
         name : str, default=None
@@ -428,7 +426,7 @@ class PredictionIntervalDisplay:
         >>> display.band_.get_label()
         '90 % interval'
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         display = cls(
             y_pred=one_output("y_pred", y_pred, output),
             y_std=one_output("y_std", y_std, output),
@@ -449,16 +447,34 @@ class PredictionIntervalDisplay:
         )
 
 
+def _against(table: Table, feature: int | str | None) -> tuple[FloatArray | None, str | None, bool]:
+    """What to draw against, its name, and whether the predictions are a single curve over it."""
+    if feature is None and table.n_columns > 1:
+        return None, None, True
+    j = table.position(feature if feature is not None else 0)
+    name = table.label(j)
+    x = vector(f"the feature {name!r}", table.column(j))
+    others = (k for k in range(table.n_columns) if k != j)
+    return x, name, varies(x) and not any(varies(table.column(k)) for k in others)
+
+
+def _knows_its_uncertainty(opened: Opened) -> Opened:
+    """The estimator, if its predictions have standard deviations."""
+    predict = getattr(opened.estimator, "predict", None)
+    name = type(opened.estimator).__name__
+    if opened.target_transformers:
+        name = "TransformedTargetRegressor"
+    elif predict is not None and "return_std" in inspect.signature(predict).parameters:
+        return opened
+    raise ValueError(
+        f"{name} does not say how sure it is: intervals need a regressor whose predict takes "
+        "return_std, such as SigmoidMLPRegressor(solver='lm')."
+    )
+
+
 def _mean_and_std(
-    estimator: Any, X: MatrixLike, output: int | None
+    opened: Opened, X: MatrixLike, output: int | None
 ) -> tuple[FloatArray, FloatArray]:
     """The predictions for one output and their standard deviations."""
-    model = last_step(estimator)
-    predict = getattr(model, "predict", None)
-    if predict is None or "return_std" not in inspect.signature(predict).parameters:
-        raise ValueError(
-            f"{type(model).__name__} does not say how sure it is: intervals need a regressor "
-            "whose predict takes return_std, such as SigmoidMLPRegressor(solver='lm')."
-        )
-    y_pred, y_std = estimator.predict(X, return_std=True)
+    y_pred, y_std = opened.estimator.predict(opened.reach(X), return_std=True)
     return one_output("y_pred", y_pred, output), one_output("y_std", y_std, output)

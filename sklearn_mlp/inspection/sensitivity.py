@@ -1,48 +1,46 @@
-"""What a network has learnt of each feature: the derivative of the prediction by it.
+"""How a prediction depends on each feature: its derivative.
 
 Over rows i, in units that compare,
 
     d_ij = s_j ∂ŷ(x_i)/∂x_j,    RMS_j = √(mean_i d_ij²)
 
-with s_j the standard deviation of feature j. Behind a scaler z_j = m_j x_j + c_j the chain rule
-is one factor, ∂ŷ/∂x_j = m_j ∂ŷ/∂z_j.
+Here s_j is the standard deviation of feature j. If a scaler gives z_j = m_j x_j + c_j, the chain
+rule is one factor: ∂ŷ/∂x_j = m_j ∂ŷ/∂z_j.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-from sklearn.utils.validation import check_is_fitted
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
 
 from .._typing import FloatArray, IntArray, MatrixLike
-from ._data import (
-    Table,
-    check_choice,
-    last_step,
-    names_out,
-    steps_before_the_last,
-    thinned,
-    vector,
-)
-from ._drawing import Style, axes, require_matplotlib, shortened, styled
+from ..ensemble import SigmoidMLPEnsembleRegressor
+from ._data import Table, check_choice, check_most, matrix, thinned, vector
+from ._drawing import Display, Style, line_style, patch_style, point_style, shortened
+from ._estimators import Opened, names_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.colorbar import Colorbar
     from matplotlib.container import BarContainer
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
 SPREAD = 0.38
 """Half the height of a strip, in distances from one to the next."""
 
 COLOURING = ("cmap", "vmin", "vmax", "norm")
-"""What matplotlib takes only with points that have values to colour by."""
+"""Options of a scatter plot that need values to colour by."""
 
 
-class SensitivityDisplay:
+class SensitivityDisplay(Display):
     """How far, and which way, each feature moves the prediction.
 
     Use :meth:`from_estimator` to create one. The parameters are stored as attributes.
@@ -64,13 +62,13 @@ class SensitivityDisplay:
     order_ : ndarray of int of shape (n_shown,)
         The features that are drawn, from top to bottom.
     scatters_ : list of matplotlib PathCollection
-        The strips in this order; none of a bar chart.
+        The strips in this order; empty for a bar chart.
     rms_markers_ : matplotlib Line2D or None
         The root mean squares, with the signs of the means, in a drawing of strips.
     bars_ : matplotlib BarContainer or None
-        The same without signs, in a bar chart.
+        The root mean squares, in a bar chart.
     colorbar_ : matplotlib Colorbar or None
-        Where points are coloured.
+        The scale of the colours, if points are coloured by value.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
@@ -89,8 +87,6 @@ class SensitivityDisplay:
     rms_markers_: "Line2D | None"
     bars_: "BarContainer | None"
     colorbar_: "Colorbar | None"
-    ax_: "Axes"
-    figure_: "Figure | SubFigure"
 
     def __init__(
         self,
@@ -121,10 +117,10 @@ class SensitivityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure, as high as the features ask for.
+            Where to draw; by default in a new figure, whose height fits the number of features.
         kind : {"strip", "bar"}, default="strip"
-            A strip of points for each feature, one a row, side by side where they are dense
-            and coloured by the feature's value, or only a bar as long as the root mean square.
+            A strip has a point for each row, coloured by the feature's value. A bar is as long
+            as the root mean square.
         max_features : int or None, default=20
             The most features that are drawn, those of the largest root mean squares; None
             draws all of them.
@@ -147,23 +143,21 @@ class SensitivityDisplay:
             Without matplotlib.
         """
         check_choice("kind", kind, ("strip", "bar"))
-        for what, most in (("max_features", max_features), ("subsample", subsample)):
-            if most is not None and most < 1:
-                raise ValueError(f"{what} must be at least 1, or None, got {most!r}.")
+        check_most("max_features", max_features)
+        check_most("subsample", subsample)
         D, values, names = self._checked()
         self.rms_ = _root_mean_square(D)
         self.order_ = np.argsort(-self.rms_, kind="stable")[:max_features]
         n_shown = self.order_.size
         shown_names = [shortened(names[j]) for j in self.order_]
-        if ax is None:
-            ax = axes(f"{type(self).__name__}.plot", None)
+        is_new, ax = ax is None, self._axes(ax)
+        if is_new:
             width = 5.6 + 0.07 * max(map(len, shown_names))
             # A new figure is no part of another, which matplotlib's types allow for.
-            # A new figure of its own, never the part of one that types allow for.
             ax.figure.set_size_inches(width, 1.4 + 0.32 * max(n_shown, 4))  # type: ignore[union-attr]
         self.scatters_, self.rms_markers_, self.bars_, self.colorbar_ = [], None, None, None
         if kind == "bar":
-            style = styled({"color": "C0", "height": 0.65}, bar_kwargs)
+            style = patch_style({"color": "C0", "height": 0.65}, bar_kwargs)
             self.bars_ = ax.barh(np.arange(n_shown), self.rms_[self.order_], **style)
             ax.set_xlabel(f"RMS {self.label}")
         else:
@@ -177,14 +171,12 @@ class SensitivityDisplay:
         if n_shown < len(names):
             ax.set_ylabel(f"{n_shown} of {len(names)} features")
         ax.spines[["top", "right", "left"]].set_visible(False)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _checked(self) -> tuple[FloatArray, FloatArray | None, list[str]]:
         """The arrays, and a name for each column."""
-        D = _matrix("sensitivities", self.sensitivities)
-        values = None if self.values is None else _matrix("values", self.values)
+        D = matrix("sensitivities", self.sensitivities)
+        values = None if self.values is None else matrix("values", self.values)
         if values is not None and values.shape != D.shape:
             raise ValueError(
                 f"values must have the shape of sensitivities, {D.shape}, got {values.shape}."
@@ -206,8 +198,8 @@ class SensitivityDisplay:
         """The points of some rows, coloured by value unless there is none or a colour is chosen."""
         ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
         size = 10 * min(1.0, np.sqrt(300 / rows.size))
-        points = {"s": size, "cmap": "coolwarm", "vmin": 0, "vmax": 1, "linewidths": 0}
-        style = styled({**points, "zorder": 2}, scatter_kwargs)
+        points = {"s": size, "cmap": "coolwarm", "vmin": 0, "vmax": 1, "linewidth": 0}
+        style = point_style({**points, "zorder": 2}, scatter_kwargs)
         if values is None or {"color", "c"} & set(style):
             values = None
             style = {"color": "C0"} | {k: style[k] for k in style if k not in COLOURING}
@@ -226,7 +218,7 @@ class SensitivityDisplay:
         at = (signs * self.rms_)[self.order_]
         diamonds = {"linestyle": "none", "marker": "D", "markersize": 5, "color": "white"}
         outline = {"markeredgecolor": "black", "markeredgewidth": 1.0, "zorder": 4}
-        style = styled({**diamonds, **outline}, marker_kwargs)
+        style = line_style({**diamonds, **outline}, marker_kwargs)
         self.rms_markers_ = ax.plot(at, np.arange(at.size), **style)[0]
         self.rms_markers_.set_label("RMS, with the sign of the mean")
         ax.legend(
@@ -252,22 +244,27 @@ class SensitivityDisplay:
     ) -> Self:
         """Draw the derivative of a network's predictions by each feature.
 
-        Behind steps that scale each column (:class:`~sklearn.preprocessing.StandardScaler`,
-        ``MinMaxScaler``, ``MaxAbsScaler``, ``RobustScaler``) the derivative is by the columns of
-        X itself. Behind any other step it is by the columns that reach the network, under the
-        names that the steps give them.
+        If all steps before the network scale each column by itself
+        (:class:`~sklearn.preprocessing.StandardScaler`, ``MinMaxScaler``, ``MaxAbsScaler``,
+        ``RobustScaler``), the derivative is by the columns of X. If there is any other step, it
+        is by the columns that this step gives, under their names.
 
         Parameters
         ----------
         estimator : estimator instance
-            A fitted :class:`~sklearn_mlp.SigmoidMLPRegressor`, or a pipeline that ends in one.
+            A fitted :class:`~sklearn_mlp.SigmoidMLPRegressor`, or a
+            :class:`~sklearn_mlp.SigmoidMLPEnsembleRegressor` of such, whose prediction is the
+            mean of theirs. It may be at the end of a pipeline, in a search such as
+            :class:`~sklearn.model_selection.GridSearchCV`, or in a
+            :class:`~sklearn.compose.TransformedTargetRegressor` that scales the targets.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows at which to differentiate.
         output : int, default=None
             Which output of several.
         scaled : bool, default=True
-            Times the standard deviation of the feature in X, so that features of different
-            units compare; otherwise in units of y per unit of the feature.
+            Whether to multiply by the standard deviation of the feature in X, so that features
+            of different units can be compared. If not, the derivative is in units of y per unit
+            of the feature.
         kind : {"strip", "bar"}, default="strip"
             As in :meth:`plot`.
         max_features, subsample : int or None
@@ -306,18 +303,12 @@ class SensitivityDisplay:
         >>> display.rms_.round(3)
         array([1., 3.])
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         check_choice("kind", kind, ("strip", "bar"))
-        check_is_fitted(estimator)
-        model = last_step(estimator)
-        if not hasattr(model, "input_gradient"):
-            raise ValueError(
-                f"{type(model).__name__} has no input_gradient: sensitivities need a "
-                "SigmoidMLPRegressor, alone or at the end of a pipeline."
-            )
-        reached, table, slopes = _by_columns(estimator, X)
-        gradient = np.asarray(model.input_gradient(reached), dtype=float)
-        D = _of_one_output(gradient, output) * slopes
+        opened = Opened.of(estimator)
+        table = _columns_told_apart(opened, Table.of(X, estimator))
+        gradient = _mean_gradient(opened, X)
+        D = _of_one_output(gradient, output)
         columns = range(table.n_columns)
         names = [table.label(j) for j in columns]
         values = np.column_stack(
@@ -326,7 +317,7 @@ class SensitivityDisplay:
         per = "unit"
         if scaled:
             D, per = D * _deviations(values), "standard deviation"
-        moved = "the prediction" if gradient.ndim == 2 else f"output {output}"
+        moved = "the prediction" if gradient.shape[1] == 1 else f"output {output}"
         display = cls(
             sensitivities=D,
             values=values,
@@ -344,24 +335,67 @@ class SensitivityDisplay:
         )
 
 
-def _by_columns(estimator: Any, X: MatrixLike) -> tuple[MatrixLike, Table, FloatArray | float]:
-    """What reaches the network; the columns to differentiate by; dz/dx of the two."""
-    table = Table.of(X, estimator)
-    slopes: FloatArray | float = 1.0
-    reached = table.X
-    for step in steps_before_the_last(estimator):
-        reached = step.transform(reached)
-        slope = _slopes(step)
-        if slope is None:  # only what it gives can be told apart
-            table = Table(Table.of(reached, None).X, names_out(step, table.names))
-            slopes = 1.0
-        else:
-            slopes = slopes * slope
-    return reached, table, slopes
+def _columns_told_apart(opened: Opened, table: Table) -> Table:
+    """The columns to differentiate by: those of X, or what the last step that mixes them gives."""
+    X = table.X
+    for step in opened.steps:
+        X = step.transform(X)
+        if _slopes(step) is None:
+            given = Table.of(X, None)
+            table = Table(given.X, names_out(step, table.names) or given.names)
+    return table
+
+
+def _mean_gradient(opened: Opened, X: MatrixLike) -> FloatArray:
+    """The mean over the networks inside of ∂ŷ/∂x, of shape (n_samples, n_outputs, n_features)."""
+    n_outer = len(opened.steps)
+    gradients = []
+    for network in opened.members():
+        mixing = [step for step in network.steps[n_outer + 1 :] if _slopes(step) is None]
+        if mixing:
+            raise ValueError(
+                f"Inside the members, {type(mixing[0]).__name__} does not scale each column by "
+                "itself, so the members have no derivative by the same columns: pass one of them, "
+                "ensemble.estimators_[0]."
+            )
+        gradients.append(_gradient(network, X))
+    return np.mean(gradients, axis=0)
+
+
+def _gradient(network: Opened, X: MatrixLike) -> FloatArray:
+    """∂ŷ/∂x of one network, by the columns that can be told apart, by the chain rule."""
+    if not hasattr(network.estimator, "input_gradient"):
+        raise ValueError(
+            f"{type(network.estimator).__name__} has no input_gradient: sensitivities need a "
+            "SigmoidMLPRegressor, alone or inside a pipeline, a search or an ensemble."
+        )
+    gradient = np.asarray(network.estimator.input_gradient(network.reach(X)), dtype=float)
+    gradient = gradient[:, np.newaxis] if gradient.ndim == 2 else gradient
+    for step in reversed(network.steps):
+        slopes = _slopes(step)
+        if slopes is None:
+            break
+        gradient = gradient * slopes
+    for step in reversed(network.target_transformers):
+        slopes = _slopes(step)
+        if slopes is None:
+            raise ValueError(
+                f"{type(step).__name__} does not scale the targets, so the derivative of what "
+                "is predicted is not known."
+            )
+        gradient = gradient / np.reshape(slopes, (-1, 1))
+    return gradient
 
 
 def _slopes(step: Any) -> FloatArray | float | None:
-    """dz/dx of a step that scales each column; None of any other."""
+    """dz/dx of a step that scales each column; None of any other.
+
+    An ensemble is the step before its members, and hands them its data as they are.
+    """
+    if isinstance(step, SigmoidMLPEnsembleRegressor):
+        return 1.0
+    if type(step) is FunctionTransformer and step.func is None:
+        return 1.0
     if type(step) is MinMaxScaler and not step.clip:
         return step.scale_
     if type(step) in (StandardScaler, MaxAbsScaler, RobustScaler):
@@ -371,7 +405,7 @@ def _slopes(step: Any) -> FloatArray | float | None:
 
 def _of_one_output(gradient: FloatArray, output: int | None) -> FloatArray:
     """The derivatives of one output, of shape (n_samples, n_features)."""
-    n_outputs = 1 if gradient.ndim == 2 else gradient.shape[1]
+    n_outputs = gradient.shape[1]
     if output is None and n_outputs > 1:
         raise ValueError(
             f"The model has {n_outputs} outputs: choose one of them, output=0 to {n_outputs - 1}."
@@ -379,33 +413,23 @@ def _of_one_output(gradient: FloatArray, output: int | None) -> FloatArray:
     output = output or 0
     if not -n_outputs <= output < n_outputs:
         raise ValueError(f"output={output} was asked for, and the model has {n_outputs}.")
-    return gradient if gradient.ndim == 2 else gradient[:, output]
-
-
-def _matrix(what: str, values: ArrayLike) -> FloatArray:
-    """Numbers in two dimensions as floats."""
-    matrix = np.asarray(values, dtype=float)
-    if matrix.ndim != 2 or matrix.size == 0:
-        raise ValueError(f"{what} must have shape (n_samples, n_features), got {matrix.shape}.")
-    if not np.isfinite(matrix).all():
-        raise ValueError(f"{what} must be finite.")
-    return matrix
+    return gradient[:, output]
 
 
 def _deviations(values: FloatArray) -> FloatArray:
-    """The standard deviation of each column, exactly 0 of one that does not vary."""
+    """The standard deviation of each column, exactly 0 for a constant one."""
     return np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 0.0)
 
 
 def _root_mean_square(D: FloatArray) -> FloatArray:
-    """Of each column, without overflow."""
+    """The root mean square of each column, without overflow."""
     largest = np.abs(D).max(axis=0)
     unit = np.where(largest > 0, largest, 1)
     return unit * np.sqrt(((D / unit) ** 2).mean(axis=0))
 
 
 def _low_to_high(values: FloatArray) -> FloatArray:
-    """Values on a scale from 0 to 1 whose ends a twentieth of them lie beyond on either side."""
+    """Values on a scale from 0 for their 5th percentile to 1 for their 95th."""
     low, high = np.percentile(values, [5, 95])
     if low == high:  # nearly all are the same
         low, high = values.min(), values.max()
@@ -415,10 +439,10 @@ def _low_to_high(values: FloatArray) -> FloatArray:
 
 
 def _side_by_side(drawn: FloatArray, shown: FloatArray) -> FloatArray:
-    """Heights that put points of nearly the same place beside each other.
+    """Heights in a strip that keep points of nearly the same value apart.
 
-    Points in the same hundredth of the axis stand in turn above and below the line, in steps
-    that fill the height of the strip where the points of this feature are densest.
+    Points in the same hundredth of the axis are placed in turn above and below the line. The
+    steps are such that the most crowded place fills the height of the strip.
     """
     low, high = min(shown.min(), 0.0), max(shown.max(), 0.0)
     span = high - low if high > low else 1.0
@@ -440,7 +464,6 @@ def _colorbar(ax: "Axes", scatter: "PathCollection") -> "Colorbar":
     bar.set_ticks([0, 1], labels=["low", "high"])
     bar.set_label("value of the feature", labelpad=-10)
     bar.ax.tick_params(length=0)
-    # A frame around colours says nothing. (Matplotlib types it a spine where it is a patch.)
-    # matplotlib's types take the outline for a method.
+    # A frame around colours says nothing. matplotlib's types take the outline for a method.
     bar.outline.set_visible(False)  # type: ignore[operator]
     return bar

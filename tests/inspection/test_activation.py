@@ -1,10 +1,5 @@
-import subprocess
-import sys
-import warnings
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,16 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import expit
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mlp import SigmoidMLPRegressor, inspection
 from sklearn_mlp._typing import FloatArray
 from sklearn_mlp.activations import ACTIVATIONS
 from sklearn_mlp.inspection import ActivationDisplay
+
+from .conftest import ensemble, fitted, legend_texts, network, sklearns
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -45,49 +40,12 @@ REGIONS: dict[str, list[tuple[float, float]]] = {
 }
 
 
-@pytest.fixture
-def ax() -> Axes:
-    return Figure().subplots()
-
-
-@pytest.fixture
-def pyplot() -> Iterator[None]:
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-
-
-def fitted(model: Any, *data: Any) -> Any:
-    """The model after a fit that need not converge."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*(data or (X, y)))
-
-
-def network(**parameters: Any) -> Any:
-    return SigmoidMLPRegressor(
-        **{"hidden_layer_sizes": (3, 2), "random_state": 0, "max_iter": 5, **parameters}
-    )
-
-
-def sklearns(**parameters: Any) -> Any:
-    return MLPRegressor(
-        **{"hidden_layer_sizes": (3, 2), "random_state": 0, "max_iter": 5, **parameters}
-    )
-
-
 def xy(line: Any) -> tuple[FloatArray, FloatArray]:
     return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
 def arguments(display: ActivationDisplay) -> FloatArray:
     return np.asarray(display.arguments, dtype=float)
-
-
-def legend_texts(ax: Axes) -> list[str]:
-    legend = ax.get_legend()
-    assert legend is not None
-    return [text.get_text() for text in legend.get_texts()]
 
 
 def bars(display: ActivationDisplay) -> tuple[FloatArray, FloatArray]:
@@ -226,7 +184,7 @@ def test_bad_arrays_are_named(arrays: dict[str, Any], message: str, ax: Axes) ->
 
 
 def test_a_model_without_data_is_its_activation(ax: Axes) -> None:
-    display = from_estimator(fitted(network(activation="tanh")), ax=ax)
+    display = from_estimator(fitted(network(activation="tanh"), X, y), ax=ax)
     z, value = xy(display.line_)
     np.testing.assert_array_equal(value, np.tanh(z))
     assert display.arguments is None
@@ -238,7 +196,7 @@ def test_a_model_without_data_is_its_activation(ax: Axes) -> None:
 @pytest.mark.parametrize("make", [network, sklearns])
 @pytest.mark.parametrize("activation", ["logistic", "tanh", "relu", "identity"])
 def test_the_arguments_are_those_of_the_units(make: Any, activation: str, ax: Axes) -> None:
-    model = fitted(make(activation=activation))
+    model = fitted(make(activation=activation), X, y)
     f = {"logistic": expit, "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}.get(
         activation, lambda z: z
     )
@@ -250,7 +208,7 @@ def test_the_arguments_are_those_of_the_units(make: Any, activation: str, ax: Ax
 
 
 def test_the_histogram_counts_the_arguments(ax: Axes) -> None:
-    model = fitted(network(hidden_layer_sizes=3))
+    model = fitted(network(hidden_layer_sizes=3), X, y)
     display = from_estimator(model, X, ax=ax)
     z = X @ model.coefs_[0] + model.intercepts_[0]
     edges, heights = bars(display)
@@ -278,7 +236,7 @@ def test_the_share_that_is_saturated_is_told(ax: Axes) -> None:
 
 
 def test_the_range_holds_nearly_all_arguments(ax: Axes) -> None:
-    model = fitted(network(hidden_layer_sizes=3, standardize=False, alpha=0))
+    model = fitted(network(hidden_layer_sizes=3, standardize=False, alpha=0), X, y)
     far = 100 * X
     display = from_estimator(model, far, ax=ax)
     z = far @ model.coefs_[0] + model.intercepts_[0]
@@ -291,7 +249,7 @@ def test_the_range_holds_nearly_all_arguments(ax: Axes) -> None:
 
 
 def test_many_rows_are_thinned(ax: Axes) -> None:
-    model = fitted(network())
+    model = fitted(network(), X, y)
     display = from_estimator(model, X, subsample=10, ax=ax)
     assert len(arguments(display)) == 10 * 3
     display = from_estimator(model, X, subsample=None, ax=ax)
@@ -299,17 +257,19 @@ def test_many_rows_are_thinned(ax: Axes) -> None:
 
 
 def test_pipelines_and_wrappers_bring_the_data_to_the_network(ax: Axes) -> None:
-    model = fitted(make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), sklearns())))
+    model = fitted(
+        make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), sklearns())), X, y
+    )
     inner = model[-1][-1]
     expected = StandardScaler().fit_transform(X) @ inner.coefs_[0] + inner.intercepts_[0]
     display = from_estimator(model, X, ax=ax)
     np.testing.assert_allclose(np.sort(arguments(display)), np.sort(expected.ravel()))
-    wrapped = fitted(TransformedTargetRegressor(make_pipeline(sklearns()), func=None))
+    wrapped = fitted(TransformedTargetRegressor(make_pipeline(sklearns()), func=None), X, y)
     assert from_estimator(wrapped, X, ax=ax).histogram_ is not None
 
 
 def test_any_container_gives_the_same_arguments(ax: Axes) -> None:
-    model = fitted(network())
+    model = fitted(network(), X, y)
     expected = arguments(from_estimator(model, X, ax=ax))
     for same in (X.tolist(), sp.csr_array(X), sp.coo_matrix(X)):
         np.testing.assert_allclose(arguments(from_estimator(model, same, ax=ax)), expected)
@@ -318,30 +278,37 @@ def test_any_container_gives_the_same_arguments(ax: Axes) -> None:
     np.testing.assert_allclose(arguments(from_estimator(on_table, table, ax=ax)), expected)
 
 
+def test_the_arguments_are_those_of_one_member_of_an_ensemble(ax: Axes) -> None:
+    table = pd.DataFrame(X, columns=["age", "bmi", "pulse"])
+    model = fitted(ensemble(3), table, y)
+    choices: list[tuple[dict[str, Any], int]] = [({}, 0), ({"member": 2}, 2), ({"member": -1}, 2)]
+    for choice, member in choices:
+        display = from_estimator(model, table, **choice, ax=ax)
+        inner = model.estimators_[member]
+        expected = X @ inner.coefs_[0] + inner.intercepts_[0]
+        np.testing.assert_allclose(np.sort(arguments(display)), np.sort(expected.ravel()))
+    with pytest.raises(ValueError, match="member must be 0 to 2, got -4"):
+        from_estimator(model, member=-4)
+
+
 def test_a_classifier_has_activations_too(ax: Axes) -> None:
     model = fitted(MLPClassifier((2,), max_iter=2), X, y > 0)
     assert from_estimator(model, X, ax=ax).line_.get_label() == "relu"
-
-
-@pytest.mark.parametrize("estimator", [network(), sklearns(), make_pipeline(sklearns())])
-def test_a_model_that_is_not_fitted_is_refused(estimator: Any) -> None:
-    with pytest.raises(NotFittedError):
-        from_estimator(estimator, X)
 
 
 def test_what_is_not_a_network_is_refused() -> None:
     with pytest.raises(ValueError, match="LinearRegression is not a multi-layer perceptron: it"):
         from_estimator(LinearRegression().fit(X, y))
     with pytest.raises(ValueError, match="SigmoidMLPRegressor has no hidden layer to activate"):
-        from_estimator(fitted(network(hidden_layer_sizes=())))
-    model = fitted(sklearns())
+        from_estimator(fitted(network(hidden_layer_sizes=()), X, y))
+    model = fitted(sklearns(), X, y)
     model.activation = "selu"
     with pytest.raises(ValueError, match="The activation 'selu' is not one of sigmoid, logistic"):
         from_estimator(model)
 
 
 def test_a_wrong_layer_or_other_data_are_refused() -> None:
-    model = fitted(network())
+    model = fitted(network(), X, y)
     for layer in (2, -3):
         with pytest.raises(ValueError, match=f"layer must be 0 to 1, got {layer}"):
             from_estimator(model, X, layer=layer)
@@ -351,40 +318,3 @@ def test_a_wrong_layer_or_other_data_are_refused() -> None:
         from_estimator(model, X[:, :2])
     with pytest.raises(ValueError, match="subsample must be at least 1, or None, got 0"):
         from_estimator(model, X, subsample=0)
-
-
-# matplotlib ---------------------------------------------------------------------------------
-
-DRAWINGS: dict[str, Callable[[], Any]] = {
-    "ActivationDisplay.from_name": from_name,
-    "ActivationDisplay.from_estimator": lambda: from_estimator(fitted(network()), X),
-    "ActivationDisplay.plot": ActivationDisplay(z=[0, 1], value=[0, 1], slope=[1, 1]).plot,
-}
-
-
-@pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
-@pytest.mark.usefixtures("pyplot")
-def test_without_axes_a_figure_is_made(draw: Callable[[], Any]) -> None:
-    display = draw()
-    assert display.figure_ is display.ax_.figure
-    assert plt.fignum_exists(display.figure_.number)
-    display.figure_.draw_without_rendering()
-
-
-@pytest.mark.parametrize("caller", DRAWINGS)
-def test_without_matplotlib_the_error_says_what_to_install(
-    caller: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=caller) as error:
-        DRAWINGS[caller]()
-    assert 'pip install "sklearn-mlp[plot]"' in str(error.value)
-
-
-def test_matplotlib_is_imported_only_to_draw() -> None:
-    code = "import sys, sklearn_mlp.inspection; sys.exit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_display_is_public() -> None:
-    assert "ActivationDisplay" in inspection.__all__

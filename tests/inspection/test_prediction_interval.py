@@ -1,10 +1,6 @@
-import subprocess
-import sys
 import warnings
-from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -16,17 +12,15 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression
-from sklearn.metrics import mean_squared_error, r2_score
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mlp import SigmoidMLPRegressor, inspection
 from sklearn_mlp._typing import FloatArray
 from sklearn_mlp.inspection import LossCurveDisplay, PredictionIntervalDisplay
+
+from .conftest import fitted, legend_texts, network
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -50,37 +44,6 @@ class WidensWithX(RegressorMixin, BaseEstimator):
     def predict(self, X: Any, return_std: bool = False) -> Any:
         x = np.asarray(X, dtype=float)[:, 0]
         return (10 * x, 1 + x**2) if return_std else 10 * x
-
-
-@pytest.fixture
-def ax() -> Axes:
-    return Figure().subplots()
-
-
-@pytest.fixture
-def pyplot() -> Iterator[None]:
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-
-
-def fitted(model: Any, *data: Any) -> Any:
-    """The model after a fit that need not converge."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*(data or (X, y)))
-
-
-def network(**parameters: Any) -> Any:
-    return SigmoidMLPRegressor(
-        **{"hidden_layer_sizes": (3,), "random_state": 0, "max_iter": 20, **parameters}
-    )
-
-
-def sklearns(**parameters: Any) -> Any:
-    return MLPRegressor(
-        **{"hidden_layer_sizes": (3,), "random_state": 0, "max_iter": 20, **parameters}
-    )
 
 
 def xy(display: Any) -> tuple[FloatArray, FloatArray]:
@@ -108,12 +71,6 @@ def bar_limits(display: PredictionIntervalDisplay) -> FloatArray:
     bars = np.asarray(display.band_.get_segments())
     np.testing.assert_array_equal(bars[:, 0, 0], bars[:, 1, 0])
     return np.column_stack([bars[:, 0], bars[:, 1, 1]])
-
-
-def legend_texts(ax: Axes) -> list[str]:
-    legend = ax.get_legend()
-    assert legend is not None
-    return [text.get_text() for text in legend.get_texts()]
 
 
 # Intervals: a model of one feature ----------------------------------------------------------
@@ -252,7 +209,7 @@ def test_the_kind_can_be_chosen(ax: Axes) -> None:
 
 @pytest.mark.parametrize("to_sparse", [sp.csr_array, sp.coo_matrix, sp.csc_matrix])
 def test_sparse_data_are_drawn_like_dense_ones(to_sparse: Any, ax: Axes) -> None:
-    model = fitted(network(solver="lm"))
+    model = fitted(network(solver="lm"), X, y)
     sparse = from_estimator(model, to_sparse(X), y, feature=2, ax=ax)
     dense = from_estimator(model, X, y, feature=2, ax=ax)
     np.testing.assert_allclose(bar_limits(sparse), bar_limits(dense))
@@ -426,14 +383,7 @@ def test_a_model_that_does_not_know_its_uncertainty_is_refused(model: Any) -> No
 
 def test_a_network_without_a_posterior_is_refused() -> None:
     with pytest.raises(ValueError, match="solver='lm'"):
-        from_estimator(fitted(network(solver="lbfgs")), X, y)
-
-
-@pytest.mark.parametrize("draw", [lambda m: from_estimator(m, X, y), loss_curve])
-@pytest.mark.parametrize("model", [network(), BayesianRidge()])
-def test_a_model_that_is_not_fitted_is_refused(draw: Callable[[Any], Any], model: Any) -> None:
-    with pytest.raises(NotFittedError):
-        draw(model)
+        from_estimator(fitted(network(solver="lbfgs"), X, y), X, y)
 
 
 def test_a_gaussian_process_before_its_fit_shows_the_prior(ax: Axes) -> None:
@@ -511,270 +461,3 @@ def test_bad_data_are_named() -> None:
     with pytest.raises(ValueError, match="kind must be one of auto, band, bars"):
         # The wrong argument is what is tested.
         from_estimator(model, x, kind="line")  # type: ignore[arg-type]
-
-
-# Loss curves --------------------------------------------------------------------------------
-
-
-def test_the_curve_is_the_root_of_twice_the_loss_at_each_iteration(ax: Axes) -> None:
-    model = fitted(network(solver="lbfgs"))
-    display = loss_curve(model, ax=ax)
-    iterations, rmse = xy(display)
-    np.testing.assert_array_equal(iterations, np.arange(1, model.n_iter_ + 1))
-    np.testing.assert_allclose(rmse, np.sqrt(2 * np.array(model.loss_curve_)))
-    assert ax.get_yscale() == "log"
-    assert ax.get_xlabel() == "iteration"
-
-
-@pytest.mark.parametrize("targets", [y, Y], ids=["one output", "two outputs"])
-@pytest.mark.parametrize("standardize", [True, False])
-def test_the_curve_ends_at_the_error_of_the_model(
-    targets: FloatArray, standardize: bool, ax: Axes
-) -> None:
-    model = fitted(network(solver="lbfgs", alpha=0, standardize=standardize), X, 5 * targets)
-    display = loss_curve(model, ax=ax)
-    unit = 5 * targets.std(axis=0) if standardize else 1.0
-    error = np.sqrt(mean_squared_error(5 * targets / unit, model.predict(X) / unit))
-    assert xy(display)[1][-1] == pytest.approx(error, rel=1e-6)
-    label = "RMSE / standard deviation of y" if standardize else "RMSE"
-    assert ax.get_ylabel() == label
-
-
-def test_scikit_learns_curve_ends_near_the_error_of_its_model(ax: Axes) -> None:
-    model = fitted(sklearns(learning_rate_init=0.01, alpha=0, max_iter=300), X, Y)
-    display = loss_curve(model, ax=ax)
-    error = np.sqrt(mean_squared_error(Y, model.predict(X)))
-    assert xy(display)[1][-1] == pytest.approx(error, rel=0.02)
-    assert ax.get_ylabel() == "RMSE"
-
-
-@pytest.mark.parametrize("model", [network(solver="adam"), sklearns()])
-def test_the_loss_is_drawn_as_it_is(model: Any, ax: Axes) -> None:
-    display = loss_curve(fitted(model), metric="loss", ax=ax)
-    np.testing.assert_array_equal(xy(display)[1], model.loss_curve_)
-    assert ax.get_ylabel() == "loss"
-
-
-@pytest.mark.parametrize(
-    ("model", "label"),
-    [
-        (network(), "SigmoidMLPRegressor, lm"),
-        (network(solver="adam"), "SigmoidMLPRegressor, adam"),
-        (sklearns(), "MLPRegressor, adam"),
-        (make_pipeline(StandardScaler(), sklearns(solver="sgd")), "MLPRegressor, sgd"),
-    ],
-)
-def test_the_legend_names_the_solver_that_was_used(model: Any, label: str, ax: Axes) -> None:
-    loss_curve(fitted(model), ax=ax)
-    assert legend_texts(ax) == [label]
-
-
-def test_a_wrapper_that_standardises_y_has_a_relative_error(ax: Axes) -> None:
-    scaled = TransformedTargetRegressor(
-        make_pipeline(StandardScaler(), sklearns()), transformer=StandardScaler()
-    )
-    loss_curve(fitted(scaled), ax=ax)
-    loss_curve(fitted(network(solver="adam")), ax=ax)
-    assert ax.get_ylabel() == "RMSE / standard deviation of y"
-    assert legend_texts(ax) == ["MLPRegressor, adam", "SigmoidMLPRegressor, adam"]
-    other = loss_curve(fitted(TransformedTargetRegressor(sklearns())), ax=Figure().subplots())
-    assert other.ax_.get_ylabel() == "RMSE"
-
-
-def test_the_relative_error_of_rows_held_out_is_on_the_same_axis(ax: Axes) -> None:
-    model = fitted(network(solver="adam", early_stopping=True, validation_fraction=0.3))
-    display = loss_curve(model, ax=ax)
-    assert display.validation_ax_ is ax
-    held_out = display.validation_line_
-    assert held_out is not None
-    expected = np.sqrt(2 * np.array(model.validation_loss_curve_))
-    np.testing.assert_allclose(np.asarray(held_out.get_ydata()), expected)
-    assert held_out.get_color() == display.line_.get_color()
-    assert held_out.get_linestyle() == "--"
-    name = "SigmoidMLPRegressor, adam"
-    assert legend_texts(ax) == [name, f"{name}, rows held out"]
-
-
-@pytest.mark.parametrize("metric", ["loss", "rmse"])
-@pytest.mark.parametrize("standardize", [False, True])
-def test_losses_of_rows_held_out_are_on_the_axis_of_the_training(
-    metric: Any, standardize: bool, ax: Axes
-) -> None:
-    model = network(solver="adam", early_stopping=True, standardize=standardize)
-    display = loss_curve(fitted(model, X, Y), metric=metric, ax=ax)
-    assert display.validation_ax_ is ax
-    assert display.validation_line_ is not None
-    shown = np.asarray(display.validation_line_.get_ydata())
-    losses = np.array(model.validation_loss_curve_)
-    # Two outputs: the loss is the sum of theirs, the RMSE is that of their mean.
-    np.testing.assert_allclose(shown, losses if metric == "loss" else np.sqrt(losses))
-
-
-def test_scores_alone_become_the_relative_error_where_that_is_drawn(ax: Axes) -> None:
-    theirs = sklearns(solver="adam", early_stopping=True, validation_fraction=0.3)
-    model = fitted(TransformedTargetRegressor(theirs, transformer=StandardScaler()))
-    display = loss_curve(model, ax=ax)
-    assert display.validation_ax_ is ax
-    assert display.validation_line_ is not None
-    expected = np.sqrt(1 - np.array(model.regressor_.validation_scores_))
-    np.testing.assert_allclose(np.asarray(display.validation_line_.get_ydata()), expected)
-
-
-def test_the_relative_error_is_the_root_of_what_r2_leaves() -> None:
-    prediction = y + 0.1 * X[:, 1]
-    relative = np.sqrt(mean_squared_error(y, prediction)) / y.std()
-    assert np.sqrt(1 - r2_score(y, prediction)) == pytest.approx(relative)
-
-
-@pytest.mark.parametrize("metric", ["rmse", "loss"])
-def test_other_scores_are_on_an_axis_on_the_right(metric: Any, ax: Axes) -> None:
-    model = fitted(sklearns(solver="adam", early_stopping=True, validation_fraction=0.3))
-    display = loss_curve(model, metric=metric, ax=ax)
-    right, held_out = display.validation_ax_, display.validation_line_
-    assert right is not None
-    assert held_out is not None
-    assert right is not ax
-    assert right.get_ylabel() == "R² on the rows held out"
-    assert right.get_yscale() == "linear"
-    np.testing.assert_array_equal(held_out.get_ydata(), model.validation_scores_)
-    assert len(legend_texts(right)) == 2
-
-
-def test_models_on_the_same_axes_share_the_axis_on_the_right() -> None:
-    one, another = Figure().subplots(2, sharex=True)
-    models = [
-        fitted(sklearns(solver="adam", early_stopping=True, activation=activation))
-        for activation in ("tanh", "relu")
-    ]
-    a, b = (loss_curve(model, metric="loss", ax=one) for model in models)
-    c = loss_curve(models[0], metric="loss", ax=another)
-    assert a.validation_ax_ is b.validation_ax_
-    assert c.validation_ax_ is not a.validation_ax_
-    assert a.validation_ax_ is not None
-    assert len(legend_texts(a.validation_ax_)) == 4
-    assert a.line_.get_color() != b.line_.get_color()
-    assert len(one.figure.axes) == 4
-
-
-def test_scores_of_the_last_fit_stand_at_the_last_iterations(ax: Axes) -> None:
-    model = network(solver="adam", early_stopping=True, validation_fraction=0.3, warm_start=True)
-    fitted(fitted(model))
-    display = loss_curve(model, ax=ax)
-    assert display.validation_line_ is not None
-    at = np.asarray(display.validation_line_.get_xdata())
-    assert at[-1] == len(model.loss_curve_) > len(at) == len(model.validation_scores_)
-
-
-def test_the_rows_held_out_can_be_left_out(ax: Axes) -> None:
-    model = fitted(network(solver="adam", early_stopping=True, validation_fraction=0.3))
-    display = loss_curve(model, validation=False, ax=ax)
-    assert display.validation_line_ is None
-    assert display.validation_ax_ is None
-
-
-def test_a_single_iteration_is_a_marker(ax: Axes) -> None:
-    display = loss_curve(fitted(network(solver="lbfgs", max_iter=1)), ax=ax)
-    assert display.line_.get_marker() == "o"
-    ticks = ax.get_xticks()
-    np.testing.assert_array_equal(ticks, np.round(ticks))
-
-
-def test_a_loss_of_nought_needs_no_logarithm(ax: Axes) -> None:
-    LossCurveDisplay(curve=[0.0, 0.0]).plot(ax)
-    assert ax.get_yscale() == "linear"
-    LossCurveDisplay(curve=[1.0, 0.0]).plot(ax)
-    assert ax.get_yscale() == "log"
-
-
-@pytest.mark.parametrize("top", [1.2, 8.0, 50.0, 1e9])
-def test_ticks_are_plain_numbers_and_several(top: float, ax: Axes) -> None:
-    LossCurveDisplay(curve=[top, 1.0]).plot(ax)
-    # Matplotlib types a figure that may be none.
-    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
-    texts = [label.get_text() for label in ax.get_yticklabels()]
-    bottom, top = ax.get_ylim()
-    assert sum(bottom <= float(text) <= top for text in texts) >= 2
-    assert not any(label.get_text() for label in ax.get_yticklabels(minor=True))
-
-
-def test_styles_of_the_curves_can_be_chosen(ax: Axes) -> None:
-    display = LossCurveDisplay(curve=[2.0, 1.0], validation_curve=[3.0, 2.0]).plot(
-        ax, line_kwargs={"lw": 5}, validation_kwargs={"color": "red"}
-    )
-    assert display.validation_line_ is not None
-    assert display.line_.get_linewidth() == 5
-    assert display.validation_line_.get_color() == "red"
-
-
-def test_units_that_cannot_be_compared_are_not_drawn_on_the_same_axes(ax: Axes) -> None:
-    loss_curve(fitted(sklearns()), ax=ax)
-    with pytest.raises(ValueError, match="cannot be compared with: draw this model on axes of its"):
-        loss_curve(fitted(network(solver="adam")), ax=ax)
-    assert len(ax.lines) == 1
-
-
-@pytest.mark.parametrize(
-    ("model", "name"),
-    [
-        (LinearRegression(), "LinearRegression"),
-        (MLPClassifier(hidden_layer_sizes=(2,), max_iter=2), "MLPClassifier, adam"),
-        (sklearns(solver="lbfgs"), "MLPRegressor, lbfgs"),
-    ],
-)
-def test_a_model_without_a_loss_curve_is_refused(model: Any, name: str) -> None:
-    with pytest.raises(ValueError, match=f"There is no loss curve of {name}: it needs"):
-        loss_curve(fitted(model, X, y > 0))
-
-
-def test_a_loss_that_is_not_the_squared_error_gives_no_rmse(ax: Axes) -> None:
-    model = fitted(sklearns())
-    model.loss = "poisson"
-    with pytest.raises(ValueError, match="loss='poisson' gives no RMSE: use metric='loss'"):
-        loss_curve(model, ax=ax)
-    loss_curve(model, metric="loss", ax=ax)
-
-
-def test_an_unknown_metric_is_refused() -> None:
-    with pytest.raises(ValueError, match="metric must be one of rmse, loss, got 'mse'"):
-        # The wrong argument is what is tested.
-        loss_curve(fitted(network()), metric="mse")  # type: ignore[arg-type]
-
-
-# matplotlib ---------------------------------------------------------------------------------
-
-DRAWINGS: dict[str, Callable[[], Any]] = {
-    "PredictionIntervalDisplay.from_estimator": lambda: from_estimator(
-        BayesianRidge().fit(x, y), x, y
-    ),
-    "PredictionIntervalDisplay.from_predictions": lambda: from_predictions(y, np.abs(y)),
-    "PredictionIntervalDisplay.plot": PredictionIntervalDisplay(y_pred=y, y_std=np.abs(y)).plot,
-    "LossCurveDisplay.from_estimator": lambda: loss_curve(fitted(network(solver="lbfgs"))),
-    "LossCurveDisplay.plot": LossCurveDisplay(curve=[1.0]).plot,
-}
-
-
-@pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
-@pytest.mark.usefixtures("pyplot")
-def test_without_axes_a_figure_is_made(draw: Callable[[], Any]) -> None:
-    display = draw()
-    assert display.figure_ is display.ax_.figure
-    assert plt.fignum_exists(display.figure_.number)
-
-
-@pytest.mark.parametrize("caller", DRAWINGS)
-def test_without_matplotlib_the_error_says_what_to_install(
-    caller: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=caller) as error:
-        DRAWINGS[caller]()
-    assert 'pip install "sklearn-mlp[plot]"' in str(error.value)
-
-
-def test_matplotlib_is_imported_only_to_draw() -> None:
-    code = "import sys, sklearn_mlp.inspection; sys.exit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_public_names_are_there() -> None:
-    assert all(hasattr(inspection, name) for name in inspection.__all__)

@@ -1,9 +1,6 @@
-import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -15,9 +12,8 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MinMaxScaler,
@@ -25,12 +21,13 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp._typing import FloatArray
 from sklearn_mlp.datasets import make_hyperplane
-from sklearn_mlp.inspection import LossSurfaceDisplay, loss_surface
+from sklearn_mlp.inspection import LossSurfaceDisplay, _descent
 
-from . import reference
+from .. import reference
+from .conftest import fitted
 
 TABLE = make_hyperplane(60, noise=0.1, random_state=0)
 FEATURES = TABLE.drop(columns="value")
@@ -42,11 +39,6 @@ PAIR = ((0, 1, 2), (1, "bias", 0))
 
 
 @pytest.fixture
-def ax() -> Axes:
-    return Figure().subplots()
-
-
-@pytest.fixture
 def ax_3d() -> Axes:
     return Figure().add_subplot(projection="3d")
 
@@ -54,13 +46,6 @@ def ax_3d() -> Axes:
 def network(*hidden: int, **parameters: Any) -> Any:
     defaults = {"solver": "gd", "learning_rate_init": 0.1, "max_iter": 30, "random_state": 0}
     return SigmoidMLPRegressor(hidden or (3,), **{**defaults, **parameters})
-
-
-def fitted(model: Any, *data: Any) -> Any:
-    """The model after a fit that need not converge."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*(data or (X, y)))
 
 
 def from_estimator(model: Any, X: Any = X, y: Any = y, **options: Any) -> LossSurfaceDisplay:
@@ -106,7 +91,7 @@ def of_z_scores(model: Any) -> FloatArray:
 def test_the_path_ends_at_the_fitted_weights(solver: str, weights: Any) -> None:
     model = network(solver=solver, standardize=False)
     display = from_estimator(model, weights=weights)
-    first, last = fitted(model).weights_
+    first, last = fitted(model, X, y).weights_
     expected = {PAIR[0]: first[2, 2], PAIR[1]: last[0, 0]}
     np.testing.assert_allclose(path(display)[-1], [expected[weight] for weight in weights])
 
@@ -115,7 +100,7 @@ def test_the_path_ends_at_the_fitted_weights(solver: str, weights: Any) -> None:
 def test_in_z_scores_the_path_ends_at_what_the_fitted_weights_are_there(solver: str) -> None:
     model = network(solver=solver)
     display = from_estimator(model, weights=PAIR)
-    W = reference.split(of_z_scores(fitted(model)), SIZES)
+    W = reference.split(of_z_scores(fitted(model, X, y)), SIZES)
     np.testing.assert_allclose(path(display)[-1], [W[0][2, 2], W[1][0, 0]], rtol=1e-9)
 
 
@@ -128,7 +113,7 @@ def test_the_path_of_gradient_descent_follows_the_gradient() -> None:
     def loss(w: Any) -> Any:
         return reference.loss(w, X, y[:, None], s, 0.1, SIZES, "sigmoid")
 
-    before_last = flat(fitted(clone(model).set_params(max_iter=29)).weights_)
+    before_last = flat(fitted(clone(model).set_params(max_iter=29), X, y).weights_)
     gradient = reference.split(reference.complex_step(loss, before_last), SIZES)
     step = -0.1 * np.array([gradient[0][2, 2], gradient[1][0, 0]])
     np.testing.assert_allclose(np.diff(path(display)[-2:], axis=0), [step], rtol=1e-6)
@@ -138,7 +123,7 @@ def test_the_path_of_gradient_descent_follows_the_gradient() -> None:
 def test_the_path_starts_where_training_does(solver: str) -> None:
     alpha = 0.1 if solver == "lm" else 0.0
     model = network(solver=solver, alpha=alpha, standardize=False, max_iter=5, warm_start=True)
-    fitted(model)
+    fitted(model, X, y)
     start = [model.weights_[0][2, 2], model.weights_[1][0, 0]]
     np.testing.assert_allclose(path(from_estimator(model, weights=PAIR))[0], start)
 
@@ -146,7 +131,7 @@ def test_the_path_starts_where_training_does(solver: str) -> None:
 def test_of_several_attempts_the_one_that_was_kept_is_drawn() -> None:
     model = network(n_init=4, max_iter=10, standardize=False)
     display = from_estimator(model, weights=PAIR)
-    fitted(model)
+    fitted(model, X, y)
     assert len(path(display)) == 11
     assert path(display)[-1] == pytest.approx([model.weights_[0][2, 2], model.weights_[1][0, 0]])
 
@@ -154,7 +139,7 @@ def test_of_several_attempts_the_one_that_was_kept_is_drawn() -> None:
 def test_the_path_under_early_stopping_ends_at_the_best_weights() -> None:
     model = network(solver="adam", early_stopping=True, tol=1.0, standardize=False)
     display = from_estimator(model, weights=PAIR)
-    fitted(model)
+    fitted(model, X, y)
     assert path(display)[-1] == pytest.approx([model.weights_[0][2, 2], model.weights_[1][0, 0]])
     best = int(np.argmax(model.validation_scores_))
     assert len(path(display)) == best + 2  # the start, and the weights after each epoch
@@ -163,7 +148,7 @@ def test_the_path_under_early_stopping_ends_at_the_best_weights() -> None:
 def test_a_long_path_is_thinned_and_keeps_its_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network(max_iter=400, tol=0, standardize=False)
     whole = path(from_estimator(model, weights=PAIR))
-    monkeypatch.setattr(loss_surface, "MOST_POINTS", 60)
+    monkeypatch.setattr(_descent, "MOST_POINTS", 60)
     thinned = path(from_estimator(model, weights=PAIR))
     assert len(whole) == 401
     assert 30 <= len(thinned) <= 61
@@ -175,10 +160,28 @@ def test_the_estimator_stays_as_it_was() -> None:
     model = network()
     from_estimator(model)
     assert not hasattr(model, "weights_")
-    fitted(model)
+    fitted(model, X, y)
     before = dict(vars(model))
     from_estimator(model, y=-y)
     assert vars(model) == before
+
+
+NONE_AND_SECOND: list[tuple[dict[str, Any], int]] = [({}, 0), ({"member": 1}, 1)]
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: make_pipeline("passthrough", m)])
+def test_one_member_of_an_ensemble_is_trained(wrap: Callable[[Any], Any]) -> None:
+    ensemble = SigmoidMLPEnsembleRegressor(network(standardize=False), 2, random_state=0)
+    model = fitted(wrap(ensemble), FEATURES, y)
+    members = (model[-1] if isinstance(model, Pipeline) else model).estimators_
+    for choice, member in NONE_AND_SECOND:
+        display = from_estimator(model, FEATURES, weights=((0, "b", 2), PAIR[1]), **choice)
+        first, last = members[member].weights_
+        assert path(display)[-1] == pytest.approx([first[2, 2], last[0, 0]])
+        assert display.x_label == "weight from b to hidden unit 2"
+    with pytest.raises(ValueError, match="member must be 0 to 1, got 2"):
+        from_estimator(model, member=2)
+    assert len(members) == 2
 
 
 # The plane ----------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ def test_the_estimator_stays_as_it_was() -> None:
 def test_the_plane_shows_what_the_path_varies_most_in() -> None:
     model = network(standardize=False)
     display = from_estimator(model)
-    steps = [flat(fitted(clone(model).set_params(max_iter=n)).weights_) for n in range(1, 31)]
+    steps = [flat(fitted(clone(model).set_params(max_iter=n), X, y).weights_) for n in range(1, 31)]
     moved = np.array(steps) - steps[-1]
     # The start is known by its coordinates alone, so it is left out on either side.
     inside = path(display)[1:]
@@ -262,7 +265,7 @@ def textbook(
 def test_the_loss_is_that_of_the_textbook(solver: str, alpha: float) -> None:
     model = network(solver=solver, alpha=alpha, standardize=False)
     display = from_estimator(model, weights=PAIR)
-    w = flat(fitted(model).weights_)
+    w = flat(fitted(model, X, y).weights_)
     expected = textbook(model, display, (X, y), np.ones(len(y)), alpha, w)
     np.testing.assert_allclose(np.asarray(display.loss), expected, rtol=1e-9)
     assert display.loss_label == "loss"
@@ -271,7 +274,7 @@ def test_the_loss_is_that_of_the_textbook(solver: str, alpha: float) -> None:
 def test_in_z_scores_the_loss_is_that_of_z_scores() -> None:
     model = network(alpha=0.3)
     display = from_estimator(model, weights=PAIR)
-    data, w = (z_scores(X), z_scores(y)), of_z_scores(fitted(model))
+    data, w = (z_scores(X), z_scores(y)), of_z_scores(fitted(model, X, y))
     expected = textbook(model, display, data, np.ones(len(y)), 0.3, w)
     np.testing.assert_allclose(np.asarray(display.loss), expected, rtol=1e-9)
 
@@ -291,7 +294,7 @@ def test_rows_count_by_their_weights() -> None:
 def test_where_the_evidence_sets_the_penalty_the_loss_has_none() -> None:
     model = network(solver="lm", standardize=False)
     display = from_estimator(model, weights=PAIR)
-    w = flat(fitted(model).weights_)
+    w = flat(fitted(model, X, y).weights_)
     expected = textbook(model, display, (X, y), np.ones(len(y)), 0.0, w)
     np.testing.assert_allclose(np.asarray(display.loss), expected, rtol=1e-9)
     assert display.loss_label == "loss, without a penalty"
@@ -343,7 +346,8 @@ def test_a_pipeline_is_trained_as_a_whole() -> None:
         (X, [], "weight from x3 to hidden unit 0"),
         (X, [MinMaxScaler()], "weight from x3 to hidden unit 0"),
         (FEATURES, [PolynomialFeatures(2)], "weight from c to hidden unit 0"),
-        (FEATURES, [FunctionTransformer(np.exp)], "weight from x3 to hidden unit 0"),
+        (X, [FunctionTransformer(np.exp)], "weight from x3 to hidden unit 0"),
+        (FEATURES, [FunctionTransformer(np.asarray)], "weight from x3 to hidden unit 0"),
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
@@ -356,6 +360,13 @@ def test_the_names_are_those_of_what_reaches_the_network(
         pipeline = make_pipeline(MinMaxScaler(), pipeline)
     display = from_estimator(pipeline, data, weights=((0, 3, 0), (1, 0, 0)))
     assert display.x_label == label
+
+
+def test_names_are_those_of_the_table_that_a_step_gives() -> None:
+    model = network(standardize=False, max_iter=2)
+    pipeline = make_pipeline(FunctionTransformer(np.exp), model)
+    display = from_estimator(pipeline, FEATURES, weights=((0, "d", 0), (1, 0, 0)))
+    assert display.x_label == "weight from d to hidden unit 0"
 
 
 @pytest.mark.parametrize(
@@ -499,16 +510,6 @@ def test_styles_can_be_chosen(ax: Axes) -> None:
     assert to_rgba(other.get_cmap()(0.0)) == (0, 0, 0, 1)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("contour", "rectilinear"), ("surface", "3d")])
-def test_without_axes_a_figure_is_made(kind: Any, name: str) -> None:
-    plt.switch_backend("Agg")
-    display = from_estimator(network(max_iter=3), kind=kind, ax=None)
-    assert display.ax_.name == name
-    # A figure of its own, never the part of one that types allow for.
-    assert plt.fignum_exists(display.figure_.number)  # type: ignore[union-attr]
-    plt.close("all")
-
-
 # Errors -------------------------------------------------------------------------------------
 
 
@@ -518,6 +519,7 @@ def test_without_axes_a_figure_is_made(kind: Any, name: str) -> None:
         (LinearRegression(), "LinearRegression"),
         (make_pipeline(StandardScaler(), LinearRegression()), "LinearRegression"),
         (TransformedTargetRegressor(network()), "TransformedTargetRegressor"),
+        (SigmoidMLPEnsembleRegressor(network()), "SigmoidMLPEnsembleRegressor"),
     ],
 )
 def test_a_model_that_is_no_network_is_refused(model: Any, name: str) -> None:
@@ -600,23 +602,3 @@ def test_axes_of_other_dimensions_are_refused(ax: Axes, ax_3d: Axes) -> None:
         bowl().plot(ax_3d)
     with pytest.raises(ValueError, match="path_loss is needed to draw the path on a surface"):
         bowl(path_loss=None).plot(ax_3d, kind="surface")
-
-
-@pytest.mark.parametrize(
-    ("caller", "draw"),
-    [
-        (
-            "LossSurfaceDisplay.from_estimator",
-            lambda: LossSurfaceDisplay.from_estimator(network(), X, y),
-        ),
-        ("LossSurfaceDisplay.plot", lambda: bowl().plot()),
-        ("LossSurfaceDisplay.plot", lambda: bowl().plot(kind="surface")),
-    ],
-)
-def test_without_matplotlib_the_error_says_what_to_install(
-    caller: str, draw: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=caller) as error:
-        draw()
-    assert 'pip install "sklearn-mlp[plot]"' in str(error.value)
