@@ -25,7 +25,7 @@ import numpy as np
 from ._typing import FloatArray
 
 WIDTHS = (0.1, 1e-2, 1e-3, 1e-4)
-"""The widths, in turn, of the rounded pinball losses, for methods that need a continuous gradient."""
+"""The widths by which a pinball loss is rounded, in turn, to have a continuous gradient."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Loss(ABC):
     def sum_and_seed(
         self, z: FloatArray, y: FloatArray, s: FloatArray | None, seed: FloatArray
     ) -> float:
-        """Σ s ℓ over all outputs and rows. Writes s ∂ℓ/∂z, the seed of the backward pass, to `seed`."""
+        """Σ s ℓ over outputs and rows. Writes s ∂ℓ/∂z, the seed of the backward pass, to `seed`."""
         loss, slope = self.value_and_slope(z, y)
         if s is not None:
             loss *= s

@@ -174,7 +174,7 @@ class Monitor(History):
         return {} if self._fitted is None else self._fitted(self, w)
 
     def restate(self, loss: float) -> None:
-        """Replace the last loss, which was computed over rounded rows, by that over the exact rows."""
+        """Replace the last loss, recorded for a rounded objective, by that of the exact one."""
         if self.best_loss == self.loss_curve[-1]:
             self.best_loss = loss
         self.loss_curve[-1] = loss
