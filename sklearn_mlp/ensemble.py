@@ -320,6 +320,6 @@ def _refuse_unknown(arguments: dict[str, Any], member: Any, method: Callable[...
     for name in arguments:
         if name not in parameters:
             raise ValueError(
-                f"{name} needs members that know it, and {type(member).__name__}'s "
+                f"{name} needs members that accept it, and {type(member).__name__}'s "
                 f"{method.__name__} does not."
             )

@@ -85,7 +85,7 @@ class Model:
         if not all(np.isfinite(W).all() for W in weights):
             raise ValueError(
                 f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
-                "bring the columns of X and y nearer to a scale of 1."
+                "rescale the columns of X and y to values around 1."
             )
         return cls(network, weights, units, link, posterior, relevances)
 

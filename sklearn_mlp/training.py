@@ -236,8 +236,8 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
         )
     if solver == "lm" and loss != "squared_error" and alpha == "auto":
         raise ValueError(
-            "solver='lm' with alpha='auto' sets the penalty by the evidence, which is known "
-            f"for loss='squared_error' only: for loss={loss!r} set alpha to a number, or "
+            "solver='lm' with alpha='auto' sets the penalty by the evidence, which needs "
+            f"loss='squared_error': for loss={loss!r} set alpha to a number, or "
             "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
         )
 
@@ -298,8 +298,8 @@ class Trained:
 def train(plan: Plan, monitor: Monitor) -> Trained:
     """Train from each start and keep the best, by held-out rows, by the evidence, or by the loss.
 
-    If training has not converged, or is interrupted from the keyboard, it warns and keeps the best
-    weights so far.
+    If training has not converged, it warns. If it is interrupted from the keyboard, it warns and
+    keeps the best weights so far.
 
     Parameters
     ----------
@@ -410,8 +410,8 @@ def _in_units(weights: list[FloatArray], network: Network, units: Units) -> list
     if shapes != network.shapes:
         raise ValueError(
             f"The weights to go on from have shapes {shapes}, but these data and "
-            f"hidden_layer_sizes need {network.shapes}: set warm_start=False, or call fit in "
-            "place of partial_fit."
+            f"hidden_layer_sizes need {network.shapes}: set warm_start=False, or call fit "
+            "instead of partial_fit."
         )
     return change_units(weights, Units.raw(network.layer_sizes[0], network.layer_sizes[-1]), units)
 
