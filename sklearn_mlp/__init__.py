@@ -1,4 +1,4 @@
-"""Multi-layer perceptron regression for scikit-learn, written out by hand in NumPy."""
+"""Multi-layer perceptron regression for scikit-learn, written by hand in NumPy."""
 
 from .ensemble import SigmoidMLPEnsembleRegressor
 from .regressor import SigmoidMLPRegressor

@@ -1,8 +1,9 @@
 """``python -m sklearn_mlp``: the article from end to end, or a network for the user's CSV file.
 
-Without arguments the article's data are generated, its network of five hidden units is trained
-on them, and the error is set beside the article's. With ``DATA.csv --target COLUMN`` a network
-is trained on the file's other columns, scored by cross-validation and on held-out rows.
+Without arguments it generates the article's data, trains the article's network of five hidden
+units on them, and compares the error with the article's. With ``DATA.csv --target COLUMN`` it
+trains a network to predict that column from the others, and scores it by cross-validation and on
+held-out rows.
 """
 
 import argparse
@@ -44,11 +45,11 @@ INTERRUPTED = "Training was interrupted"
 
 
 class CommandError(Exception):
-    """Something the user can put right; shown as one line."""
+    """An error that the user can correct, shown as one line."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that leaves it to :func:`main` to show its errors."""
+    """An argument parser whose errors :func:`main` shows."""
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(message)
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 2 after an error in what was asked for, or 130 after Ctrl-C.
+        The exit code: 0, 2 after an error that the user can correct, or 130 after Ctrl-C.
     """
     try:
         arguments = _parse(argv)
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the arguments; those that belong to the other mode are an error."""
+    """Read the arguments. An option of the other mode is an error."""
     parser = _Parser(
         prog=PROGRAM,
         description="Train a sigmoid network on DATA.csv and report how well it predicts; "
@@ -113,7 +114,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add_csv_options(add: Callable[..., argparse.Action]) -> list[argparse.Action]:
-    """Add the options of training on a file, with the regressor's defaults."""
+    """Add the options for training on a file, with the regressor's defaults."""
     defaults = SigmoidMLPRegressor()
     return [
         add("--target", metavar="COLUMN", help="the column to predict, from all others"),
@@ -162,14 +163,14 @@ def _add_csv_options(add: Callable[..., argparse.Action]) -> list[argparse.Actio
 
 
 def _refuse(arguments: argparse.Namespace, options: Sequence[argparse.Action], reason: str) -> None:
-    """Raise an error if one of these options was given."""
+    """Raise an error if the user gave one of these options."""
     for option in options:
         if getattr(arguments, option.dest) != option.default:
             raise CommandError(f"{option.option_strings[0]}: {reason}")
 
 
 def _layer_sizes(text: str) -> tuple[int, ...]:
-    """Read "50" or "50,20"; "0" is no hidden layer."""
+    """Read "50" or "50,20". "0" means no hidden layer."""
     try:
         sizes = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -182,7 +183,7 @@ def _layer_sizes(text: str) -> tuple[int, ...]:
 
 
 def _integer_from(minimum: int) -> Callable[[str], int]:
-    """Make a reader of integers of at least this much."""
+    """Return a function that reads an integer of at least `minimum`."""
 
     def read(text: str) -> int:
         try:
@@ -345,7 +346,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _check_target(table: pd.DataFrame, target: str) -> None:
-    """Raise an error unless there is such a column, of finite numbers, and another."""
+    """Raise an error unless the column exists, is finite numbers, and is not the only one."""
     if target not in table:
         raise CommandError(f"there is no column {target!r}{_other_names(target, table.columns)}")
     y = table[target]
@@ -361,7 +362,7 @@ def _check_target(table: pd.DataFrame, target: str) -> None:
 
 
 def _other_names(name: str, columns: Sequence[str], n_shown: int = 20) -> str:
-    """Which columns might have been meant, and which there are."""
+    """The columns that the user may have meant, and all columns."""
     by_lower = {column.lower(): column for column in columns}
     close = difflib.get_close_matches(name.lower(), by_lower)
     hint = f"; did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else "."
@@ -371,7 +372,7 @@ def _other_names(name: str, columns: Sequence[str], n_shown: int = 20) -> str:
 
 
 def _features_and_target(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Take the rows that have a target and the columns that have values."""
+    """Keep the rows that have a target and the columns that have values."""
     known = table[table[target].notna()]
     if len(known) < len(table):
         _line("dropped", f"{_count(len(table) - len(known), 'row')} without a target")
@@ -402,7 +403,7 @@ def _check_n_rows(n_rows: int, test_size: float) -> None:
 
 
 def _pipeline(arguments: argparse.Namespace) -> Pipeline:
-    """Numbers as they are, categories as indicators, and the network."""
+    """Impute numbers, one-hot encode categories, then the network."""
     columns = ColumnTransformer(
         [
             (
@@ -430,7 +431,7 @@ def _pipeline(arguments: argparse.Namespace) -> Pipeline:
 
 
 def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespace) -> Pipeline:
-    """Cross-validate on the training rows, then train on them all and score the held-out."""
+    """Cross-validate on the training rows, train on all of them, and score the held-out rows."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=arguments.test_size, random_state=arguments.random_state
     )
@@ -461,7 +462,7 @@ def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespa
 def _cross_validate(
     model: Pipeline, X: pd.DataFrame, y: pd.Series, folds: KFold
 ) -> tuple[FloatArray, FloatArray]:
-    """R² and RMSE in each fold; Ctrl-C ends them all, not one."""
+    """R² and RMSE in each fold. Ctrl-C ends all folds, not only the present one."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=INTERRUPTED)
         try:
@@ -485,7 +486,7 @@ def _cross_validate(
 
 @contextmanager
 def _warnings_as_lines(not_converged: str) -> Iterator[None]:
-    """Print the warnings of some fits after them, as lines among the others.
+    """Collect the warnings of some fits, and print them afterwards as plain lines.
 
     ``{}`` in `not_converged` stands for the number of fits that did not converge.
     """
@@ -506,17 +507,17 @@ def _rmse(y: Any, y_hat: FloatArray) -> float:
 
 
 def _n_decimals(value: float) -> int:
-    """How many decimals show four significant digits."""
+    """The number of decimals that shows four significant digits."""
     return max(0, 3 - math.floor(math.log10(value))) if value > 0 else 0
 
 
 def _count(n: int, noun: str) -> str:
-    """Say how many, in the singular or the plural."""
+    """The number and the noun, in the singular or the plural."""
     return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _line(label: str, text: str) -> None:
-    """Print a line of the report, its texts below one another."""
+    """Print a line of the report, with the text in its own column."""
     print(f"{label:<16}{text}".rstrip(), flush=True)
 
 

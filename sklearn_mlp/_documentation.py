@@ -1,4 +1,4 @@
-"""Where the documentation is: scikit-learn's diagrams link to it."""
+"""The address of the documentation. scikit-learn's diagrams link to it."""
 
 DOCUMENTATION = "https://sklearn-mlp.readthedocs.io/en/stable/"
 

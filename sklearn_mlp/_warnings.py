@@ -1,4 +1,4 @@
-"""Warnings that name the user's own line, whichever way the call came in."""
+"""Warnings that point to the user's own line, however the call reached this package."""
 
 import os
 import sys
@@ -11,13 +11,13 @@ import sklearn
 PASSED_OVER = tuple(
     str(Path(file).parent) + os.sep for file in (__file__, sklearn.__file__, joblib.__file__)
 )
-"""The folders of the code between a user's call and ours."""
+"""The folders of the code between the user's call and this package."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn at the line that called, outside of this package, scikit-learn and joblib.
+    """Warn at the nearest calling line outside this package, scikit-learn and joblib.
 
-    In a worker of joblib there is no such line, and the warning names the outermost one.
+    A joblib worker has no such line. There the warning points to the outermost line.
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PASSED_OVER):

@@ -1,7 +1,7 @@
-"""The activation functions: each is its value, taken in place, and its slope.
+"""The activation functions. Each has a value, computed in place, and a slope.
 
-A slope is written in terms of the *value* of the activation, as in
-σ'(z) = σ(z) (1 - σ(z)), so that a forward pass has to keep nothing but its outputs.
+The slope is a function of the *value* of the activation, as in σ'(z) = σ(z) (1 - σ(z)). So a
+forward pass has to keep only its outputs.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Activation(NamedTuple):
     slope : callable
         ``slope(h, out)`` writes f'(z) into ``out``, given h = f(z).
     value_of_minus : callable, optional
-        ``value_of_minus(z)`` overwrites ``z`` with f(-z), where that is less work.
+        ``value_of_minus(z)`` overwrites ``z`` with f(-z), if that is less work.
     """
 
     value: Callable[[FloatArray], None]
@@ -37,7 +37,7 @@ def _sigmoid(z: FloatArray) -> None:
 
 
 def _sigmoid_of_minus(z: FloatArray) -> None:
-    """σ(-z) = 1 / (1 + exp(z)), where exp(z) = inf gives 0, as it should."""
+    """σ(-z) = 1 / (1 + exp(z)). If exp(z) overflows to inf, this is 0, which is right."""
     np.exp(z, out=z)
     z += 1
     np.reciprocal(z, out=z)
@@ -112,4 +112,4 @@ OUTPUT_ACTIVATIONS: dict[str, Activation] = {
     "identity": ACTIVATIONS["identity"],
     "exp": Activation(_exp, _exp_slope),
 }
-"""What makes a prediction of what the output layer gives; which one is the loss's to say."""
+"""The functions that turn the output z into the prediction. The loss says which one."""

@@ -1,8 +1,9 @@
-"""scikit-learn's callbacks (from its 1.9 on), and what tells them of a fit.
+"""Support for scikit-learn's callbacks (scikit-learn 1.9 or newer).
 
-A fit is a tree of tasks: its attempts where there are several, and the iterations of each.
-scikit-learn's context of a task calls the callbacks when the task begins and when it ends, and
-they may ask then for the model as it is, or to end the tasks beside it.
+A fit is a tree of tasks: its attempts, if there are several, and the iterations of each.
+scikit-learn's context of a task calls the callbacks when the task begins and when it ends. A
+callback can then ask for the model in its present state, or ask to stop the remaining tasks of
+the same kind.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,12 @@ import sklearn
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
-    # Stands in for the class that older releases do not have.
+    # Older releases of scikit-learn have no such class.
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """What stands for scikit-learn's mixin where there is none."""
+        """Replaces scikit-learn's mixin in releases that have none."""
 
         def set_callbacks(self, *callbacks: Any) -> Self:
-            """Set callbacks for the estimator; not with this scikit-learn.
+            """Set callbacks for the estimator. This release of scikit-learn has none.
 
             Raises
             ------
@@ -35,20 +36,20 @@ except ImportError:
 __all__ = ["CallbackSupportMixin", "Task", "begin_fit", "restore"]
 
 OF_THE_FIT = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
-"""The attributes by which scikit-learn tears the callbacks down after a fit."""
+"""The attributes that scikit-learn needs to tear the callbacks down after a fit."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task of a fit, of which the callbacks have been told that it begins.
+    """A part of a fit whose beginning and end the callbacks are told about.
 
     Attributes
     ----------
     context : sklearn.callback.CallbackContext
     estimator : estimator instance
-        The one that is being fitted.
+        The estimator that is being fitted.
     data : dict
-        What the callbacks can ask for: X, y and metadata, or callables that return them.
+        What callbacks can ask for: X, y and metadata, or callables that return them.
     """
 
     context: Any
@@ -61,26 +62,31 @@ class Task:
         return self
 
     def subtask(self, name: str, max_subtasks: int | None = 0) -> "Task":
-        """Begin a task that is part of this one."""
+        """Create a task that is part of this one, and begin it."""
         return self.part(name, max_subtasks=max_subtasks).begin()
 
     def part(self, name: str, **parameters: Any) -> "Task":
-        """A task that is part of this one and has not begun."""
+        """Create a task that is part of this one, without beginning it."""
         context = self.context.subcontext(task_name=name, **parameters)
         return Task(context, self.estimator, self.data)
 
     def around(self, sub_estimator: Any) -> AbstractContextManager[None]:
-        """While an estimator that this task fits has the callbacks that are for it too."""
+        """A context in which `sub_estimator`, fitted by this task, has the propagated callbacks."""
         return self.context.propagate_callback_context(sub_estimator)
 
     def end(self, fitted: Callable[[], dict[str, Any]] | None = None) -> bool:
-        """Tell the callbacks that the task has ended; whether one of them wants no more like it.
+        """Tell the callbacks that the task has ended.
 
         Parameters
         ----------
         fitted : callable, optional
-            Returns the attributes that make a copy of the estimator the model as it is. Called
-            only if a callback asks for that.
+            Returns the fitted attributes of the estimator in its present state. It is called
+            only if a callback asks for the fitted estimator.
+
+        Returns
+        -------
+        bool
+            Whether a callback asks to stop.
         """
         return self.context.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=fitted, **self.data
@@ -98,9 +104,9 @@ def begin_fit(
     data : dict
         As in :class:`Task`.
     max_subtasks : int or None
-        Most parts of the task, None if that is not known.
+        The largest number of parts of the task; None if it is not known.
     **parameters
-        Passed on to scikit-learn's context.
+        Passed to scikit-learn's context.
 
     Returns
     -------
@@ -114,6 +120,6 @@ def begin_fit(
 
 
 def restore(estimator: Any, attributes: dict[str, Any]) -> None:
-    """Give an estimator these attributes, but let its callbacks be torn down."""
+    """Reset the attributes of an estimator, but keep those that tear its callbacks down."""
     kept = {name: value for name, value in vars(estimator).items() if name in OF_THE_FIT}
     estimator.__dict__ = {**attributes, **kept}

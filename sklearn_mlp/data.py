@@ -1,4 +1,4 @@
-"""The data of a fit: checked, split and standardised in one place, once."""
+"""Prepare the data of a fit: check, split and standardise them, once and in one place."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .regressor import SigmoidMLPRegressor
 
 FLOATS = (np.float64, np.float32)
-"""The dtypes that X may keep."""
+"""The dtypes of X that are kept. Any other is converted to the first."""
 
 
 class Given(NamedTuple):
-    """Data as they are handed to :meth:`SigmoidMLPRegressor.fit`, not checked yet."""
+    """The unchecked data that :meth:`SigmoidMLPRegressor.fit` was given."""
 
     X: Any
     y: Any
@@ -34,20 +34,20 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Data:
-    """What a network is trained on.
+    """The prepared data of a fit.
 
     Attributes
     ----------
     rows : Rows
-        In the units and the dtype of training.
+        The rows to train on, in the units and the dtype of training.
     held_out : Rows or None
-        What decides when to stop, in the same units.
+        The rows that decide when to stop, in the same units.
     moments : pair of Moments, or None
-        Of the inputs and the targets, if the units come from them.
+        The moments of the inputs and of the targets, if the units come from them.
     dtype : dtype
-        Of X, and of the weights that act on it.
+        The dtype of X, and of the weights that act on it.
     given : Given
-        As it came.
+        The data before preparation.
     """
 
     rows: Rows
@@ -58,7 +58,7 @@ class Data:
 
     @property
     def units(self) -> Units:
-        """What training measures the data in."""
+        """The units in which training sees the data."""
         return self.rows.units
 
     @property
@@ -72,13 +72,13 @@ class Data:
         return int(self.rows.y.shape[1])
 
     def in_dtype(self, dtype: DTypeLike) -> "Data":
-        """The same in blocks of another dtype."""
+        """The same data, in blocks of another dtype."""
         held_out = self.held_out and self.held_out.in_dtype(dtype)
         return replace(self, rows=self.rows.in_dtype(dtype), held_out=held_out)
 
     @cached_property
     def trained_on(self) -> Given:
-        """What was given, less what is held out."""
+        """The given data without the held-out rows."""
         index = self.rows.index
         if index is None:
             return self.given
@@ -103,17 +103,17 @@ def prepare(
     Parameters
     ----------
     estimator : SigmoidMLPRegressor
-        Its parameters decide, and it learns the number and the names of the features.
+        Gives the parameters. Its ``n_features_in_`` and ``feature_names_in_`` are set here.
     given : Given
     validation : Given or None
-        Rows that decide when to stop, in place of those that are held out.
+        Rows that decide when to stop, instead of rows held out from `given`.
     loss : Loss
     rng : RandomState
         Chooses the rows to hold out.
     is_first : bool
-        Whether the estimator has seen no features yet, so that any will do.
+        Whether the estimator has seen no data yet, so that X may have any columns.
     moments : pair of Moments, or None
-        Those of the data of earlier calls, which the units account for too.
+        The moments of the data of earlier calls. The units take them into account.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def prepare(
     Raises
     ------
     ValueError
-        If the data cannot be used; it says why.
+        If the data cannot be used. The message says why.
     """
     X, y, sample_weight = _checked(estimator, given, reset=is_first)
     rows, held_out = Rows(X, y, sample_weight), None
@@ -145,7 +145,7 @@ def prepare(
 def _checked(
     estimator: "SigmoidMLPRegressor", given: Given, *, reset: bool
 ) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
-    """X in float32 or float64, y as float64 (n_samples, n_outputs), the weights like X."""
+    """X as float32 or float64, y as float64 (n_samples, n_outputs), the weights in X's dtype."""
     X, y = validate_data(
         estimator,
         given.X,
@@ -175,12 +175,12 @@ def _refuse_negative(estimator: "SigmoidMLPRegressor", y: FloatArray, name: str)
 
 
 def given_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | None:
-    """What is to decide when to stop, if it was given.
+    """The validation rows that the user passed to `fit`, or None.
 
     Raises
     ------
     ValueError
-        If only a part of it was.
+        If the user passed only a part of them.
     """
     if X_val is None and y_val is None and sample_weight_val is None:
         return None
@@ -196,7 +196,7 @@ def given_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | 
 def _checked_validation(
     estimator: "SigmoidMLPRegressor", validation: Given, X: MatrixLike, y: FloatArray
 ) -> Rows:
-    """The rows that decide when to stop, with the columns of X and y."""
+    """The checked validation rows, which have the same columns as X and y."""
     X_val, y_val, sample_weight = validation
     validate_data(estimator, X_val, reset=False, skip_check_array=True)  # names and number
     X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=X.dtype)
@@ -217,10 +217,10 @@ def _checked_validation(
 
 
 def checked_inputs(estimator: "SigmoidMLPRegressor", X: MatrixLike) -> MatrixLike:
-    """X of a prediction, in float32 or float64.
+    """Check the X of a prediction, and return it in float32 or float64.
 
-    An array that would pass scikit-learn's checks as it is does not take their way round,
-    which for a single row is longer than the prediction.
+    An array that needs no conversion skips scikit-learn's checks. For a single row they take
+    longer than the prediction.
     """
     if (
         type(X) is np.ndarray
@@ -240,7 +240,7 @@ def checked_inputs(estimator: "SigmoidMLPRegressor", X: MatrixLike) -> MatrixLik
 
 
 def _split(rows: Rows, fraction: float, rng: RandomState) -> tuple[Rows, Rows]:
-    """The rows to train on, and those that are held out."""
+    """The rows to train on, and the held-out rows."""
     train, held_out = train_test_split(np.arange(rows.n_rows), test_size=fraction, random_state=rng)
     if len(held_out) < 2:
         raise ValueError(
@@ -251,15 +251,15 @@ def _split(rows: Rows, fraction: float, rng: RandomState) -> tuple[Rows, Rows]:
 
 
 def _moments(rows: Rows, loss: Loss) -> tuple[Moments, Moments]:
-    """The mean and the deviation of the inputs and the targets, or what a loss has for them."""
+    """The moments of the inputs and of the targets. A robust loss has robust target moments."""
     inputs, targets = rows.moments()
     return inputs, rows.robust_target_moments(loss.center) if loss.is_robust else targets
 
 
 def _units(moments: tuple[Moments, Moments], loss: Loss, dtype: DTypeLike) -> Units:
-    """z-scores by these moments.
+    """The units of z-scores with these moments.
 
-    The targets stay raw where their units are no change of the output layer's weights.
+    The targets stay raw if the prediction is not linear in the output layer.
     """
     for name, m in zip("Xy", moments, strict=True):
         if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):

@@ -51,9 +51,9 @@ def make_hyperplane(
     noise : float, default=0.0
         Standard deviation of the Gaussian noise added to the value.
     random_state : int, RandomState instance or None, default=None
-        Seed of the inputs and the noise; pass an int for the same rows at each call.
+        Seed of the inputs and the noise. Pass an int for the same rows at each call.
     return_X_y : bool, default=False
-        Return ``(X, y)`` as arrays in place of a table.
+        Return ``(X, y)`` as arrays instead of a table.
 
     Returns
     -------

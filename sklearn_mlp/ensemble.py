@@ -1,14 +1,14 @@
-"""SigmoidMLPEnsembleRegressor: several starts of one network, and the mixture they predict.
+"""SigmoidMLPEnsembleRegressor: networks from several starts, and the mixture that they predict.
 
-The error of a network has many minima, and training ends in the one near its first weights.
-M members that differ in nothing but those say for each input what they make of it, ŷ_m with
-standard deviation σ_m. The equally weighted mixture of their predictive distributions has
+The error of a network has many minima, and training ends in one near the initial weights. The
+M members of an ensemble differ only in their initial weights. Member m predicts ŷ_m with the
+standard deviation σ_m. The mixture of their predictive distributions, with equal weights, has
 
     ŷ  = 1/M Σ_m ŷ_m
     σ² = 1/M Σ_m σ_m²  +  1/M Σ_m (ŷ_m - ŷ)²
 
-(the law of total variance; Lakshminarayanan et al., 2017): what the members think that they
-do not know, and what they do not agree on.
+(the law of total variance; Lakshminarayanan et al., 2017): the mean of the members' variances,
+plus the variance of their means.
 """
 
 from collections.abc import Callable
@@ -38,56 +38,60 @@ class SigmoidMLPEnsembleRegressor(
     """Average of several networks that differ in their random start.
 
     Each member is trained on all the rows. The ensemble predicts the mean of the members'
-    predictions, whose squared error is never more than the mean of theirs, and says how sure
-    it is by the members' own error bars together with how far the members disagree.
+    predictions. Its squared error is never more than the mean of the members' squared errors.
+    Its error bars combine the members' own error bars with their disagreement.
 
     Parameters
     ----------
     estimator : estimator object, default=None
-        What the members are clones of. None is ``SigmoidMLPRegressor()``. Any regressor will
-        do, and `return_std` needs one whose own `predict` knows it.
+        The members are clones of it. None means ``SigmoidMLPRegressor()``. It can be any
+        regressor; `return_std` needs one whose `predict` has that argument.
     n_estimators : int, default=5
         Number of members.
     n_jobs : int or None, default=None
-        Members to train at a time. None is 1 unless in a :func:`joblib.parallel_config`
-        context, -1 all processors. The result is the same whatever it is.
+        Number of members to train at the same time. None means 1 unless in a
+        :func:`joblib.parallel_config` context; -1 means all processors. The result does not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
-        From it the `random_state` of each member is drawn, in place of the one that
-        `estimator` was given. Pass an int for the same result at each call.
+        Draws the `random_state` of each member, which replaces that of `estimator`. Pass an
+        int for the same result at each call.
 
     Attributes
     ----------
     estimators_ : list of estimators
-        The fitted members. They have seen arrays, and know no feature names.
+        The fitted members. They are fitted on arrays, and know no feature names.
     feature_importances_ : ndarray of shape (`n_features_in_`,)
-        The mean of the members'. Only where they have them.
+        The mean of the members' importances. Defined only if the members have them.
     noise_std_ : float or ndarray of shape (`n_outputs_`,)
-        The root mean square of the members'. Only where they have one.
+        The root mean square of the members' noise, in the units of y. Defined only if the
+        members have it.
     n_outputs_ : int
+        Number of outputs.
     n_features_in_ : int
+        Number of features seen during :meth:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Only where all feature names of X are strings.
+        Names of the features. Defined only if X has feature names that are all strings.
 
     See Also
     --------
-    SigmoidMLPRegressor : One network; its `n_init` keeps the best of several starts.
-    sklearn.ensemble.BaggingRegressor : Members that differ in the rows that they see.
+    SigmoidMLPRegressor : One network. Its `n_init` keeps the best of several starts.
+    sklearn.ensemble.BaggingRegressor : Members that are trained on different rows.
 
     Notes
     -----
-    With means ŷ_m and standard deviations σ_m of the M members, the mixture has
+    If member m of M predicts ŷ_m with the standard deviation σ_m, the mixture has
 
         ŷ = 1/M Σ_m ŷ_m,    σ² = 1/M Σ_m σ_m² + 1/M Σ_m (ŷ_m - ŷ)².
 
-    An interruption from the keyboard ends the training of the member that it reaches, with
-    the warning and the weights that it would have alone.
+    An interruption from the keyboard ends the training of the present member, which warns and
+    keeps its best weights. The other members are trained as usual.
 
-    Callbacks are told of the ensemble's fit and of each member's, and those that scikit-learn
-    propagates, such as its progress bar, of what goes on in the members too. They can end the
-    training of a member, not of those that are left.
+    Callbacks are told about the fit of the ensemble and of each member. Callbacks that
+    scikit-learn propagates, such as its progress bar, are also told about the iterations of the
+    members. A callback can end the training of a member, but not of the remaining members.
 
-    With metadata routing enabled, sample weights are requested of the ensemble itself, by
-    ``set_fit_request(sample_weight=True)``, and it hands them to each member.
+    With metadata routing enabled, request sample weights for the ensemble with
+    ``set_fit_request(sample_weight=True)``. The ensemble passes them to each member.
 
     References
     ----------
@@ -143,9 +147,9 @@ class SigmoidMLPEnsembleRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse only where the members take sparse data.
+            Sparse only if the members accept sparse data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Several outputs only where the members have them.
+            Several outputs only if the members accept them.
         sample_weight : array-like of shape (n_samples,), default=None
             Passed to each member.
 
@@ -156,9 +160,8 @@ class SigmoidMLPEnsembleRegressor(
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, if the members take no
-            `sample_weight`, or if fitting any of them fails; the ensemble is then what it was
-            before.
+            If the data are not finite numbers of matching shapes, if the members accept no
+            `sample_weight`, or if the fit of a member fails. The ensemble then stays as it was.
         """
         before = self.__dict__.copy()
         try:
@@ -188,7 +191,7 @@ class SigmoidMLPEnsembleRegressor(
         return self
 
     def _validate(self, X: MatrixLike, y: Any) -> tuple[MatrixLike, FloatArray]:
-        """X in float32 or float64, and y; a single output as a vector."""
+        """X as float32 or float64, and y, as a vector if there is a single output."""
         tags = get_tags(self)
         X, y = validate_data(
             self,
@@ -204,7 +207,7 @@ class SigmoidMLPEnsembleRegressor(
         return X, y
 
     def _member(self) -> Any:
-        """What the members are clones of."""
+        """The estimator that the members are clones of."""
         return SigmoidMLPRegressor() if self.estimator is None else self.estimator
 
     @overload
@@ -223,8 +226,8 @@ class SigmoidMLPEnsembleRegressor(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         return_std : bool, default=False
             Also return the standard deviation of a new observation under the mixture of the
-            members' predictive distributions, where the members have one: networks trained
-            by "lm" do.
+            members' predictive distributions, in the units of y. The members must have error
+            bars: networks trained by "lm" do.
 
         Returns
         -------
@@ -237,8 +240,8 @@ class SigmoidMLPEnsembleRegressor(
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`, or if `return_std` is asked of
-            members that know no standard deviation.
+            If X has other columns than the X of :meth:`fit`, or with `return_std` if the
+            members have no error bars.
         """
         check_is_fitted(self)
         X = validate_data(
@@ -255,7 +258,7 @@ class SigmoidMLPEnsembleRegressor(
             _refuse_unknown(wanted, member, member.predict)
             prediction = member.predict(X, **wanted)
             y, std = prediction if return_std else (prediction, 0.0)
-            # One member more (Chan, Golub & LeVeque, 1983), and no value is ever squared.
+            # Add one member (Chan, Golub & LeVeque, 1983), without squaring any value.
             step = y.astype(np.float64) - mean
             mean = mean + step / n_members
             if return_std:
@@ -282,7 +285,7 @@ class SigmoidMLPEnsembleRegressor(
         return float(noise) if noise.ndim == 0 else noise
 
     def _fitted(self) -> list[Any]:
-        """The members; an AttributeError, so that `hasattr` is False, before there are any."""
+        """The fitted members. Raises AttributeError before the fit, so that `hasattr` is False."""
         if not hasattr(self, "estimators_"):
             raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
         return self.estimators_
@@ -299,7 +302,7 @@ class SigmoidMLPEnsembleRegressor(
 def _fit_member(
     member: Any, X: MatrixLike, y: FloatArray, weights: dict[str, ArrayLike], task: Task | None
 ) -> Any:
-    """Fit one member, here or in a worker that sends it back."""
+    """Fit one member, in this process or in a worker, and return it."""
     if task is None:
         return member.fit(X, y, **weights)
     with task.around(member):
@@ -313,10 +316,10 @@ def _refuse_unknown(arguments: dict[str, Any], member: Any, method: Callable[...
     """Raise if a member's method does not take these arguments."""
     parameters = signature(method).parameters
     if any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values()):
-        return  # a pipeline, say: it passes them on, or says itself that it does not
+        return  # such as a pipeline, which passes them on or raises its own error
     for name in arguments:
         if name not in parameters:
             raise ValueError(
-                f"{name} needs members that know it, and {type(member).__name__}'s "
+                f"{name} needs members that accept it, and {type(member).__name__}'s "
                 f"{method.__name__} does not."
             )

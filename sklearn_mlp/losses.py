@@ -1,18 +1,18 @@
-"""The losses: each is its value for a row, its derivative and its curvature, by the output.
+"""The losses: the value for each row, and its derivative and curvature with respect to the output.
 
-With z what the output layer gives for a row and y its target, training minimises the mean of
-ℓ(z, y). The prediction is ŷ = z, or exp(z) where that has to be positive. The derivative ∂ℓ/∂z
-seeds the backward pass; the curvature c is what Gauss-Newton steps weigh the Jacobian with,
+Let z be the output of the network for a row, and y the row's target. Training minimises the mean
+of ℓ(z, y). The prediction is ŷ = z, or ŷ = exp(z) if it has to be positive. The derivative ∂ℓ/∂z
+is the seed of the backward pass. Gauss-Newton steps weight the Jacobian by the curvature c,
 
-    g = Σᵢ sᵢ (∂ℓ/∂z)ᵢ J_iᵀ,    H = Σᵢ sᵢ cᵢ J_iᵀ J_i,
+    g = Σᵢ sᵢ (∂ℓ/∂z)ᵢ J_iᵀ,    H = Σᵢ sᵢ cᵢ J_iᵀ J_i.
 
-where c = ∂²ℓ/∂z² if that is positive, and else that of a parabola which touches ℓ and lies
+If ∂²ℓ/∂z² is positive, it is c. Otherwise c is the curvature of a parabola that touches ℓ and is
 nowhere below it (iteratively reweighted least squares: Huber, 1981, section 7.8).
 
     squared error    ½ (z - y)²
     Huber            ½ (z - y)² up to |z - y| = δ, and δ (|z - y| - δ/2) from there
     Poisson          exp(z) - y z + y log y - y: half the deviance, with ŷ = exp(z)
-    pinball          max((1 - q)(z - y), q (y - z)), least at the quantile q of y
+    pinball          max((1 - q)(z - y), q (y - z)), smallest at the quantile q of y
 """
 
 from abc import ABC, abstractmethod
@@ -25,22 +25,23 @@ import numpy as np
 from ._typing import FloatArray
 
 WIDTHS = (0.1, 1e-2, 1e-3, 1e-4)
-"""What a pinball is rounded by, in turn, for a method that needs a continuous gradient."""
+"""The widths by which a pinball loss is rounded, in turn, to have a continuous gradient."""
 
 
 @dataclass(frozen=True)
 class Loss(ABC):
-    """What a prediction costs. Arguments are arrays of one shape, and so are the results.
+    """A loss. Its methods take arrays of one shape, and return arrays of that shape.
 
     Attributes
     ----------
     out_activation : {"identity", "exp"}
-        What makes a prediction of z, a key of ``OUTPUT_ACTIVATIONS``.
+        The function that turns z into the prediction, a key of ``OUTPUT_ACTIVATIONS``.
     is_robust : bool
-        Whether it is there for targets whose mean and standard deviation tell little.
+        Whether it is meant for targets with outliers, whose mean and standard deviation are
+        not meaningful.
     is_quadratic : bool
-        Whether it is the squared error, for which the best output layer is a linear problem
-        and the noise of the evidence is Gaussian.
+        Whether it is the squared error. Only then is the best output layer a linear problem
+        and the noise Gaussian, as the evidence needs.
     """
 
     out_activation: ClassVar[str] = "identity"
@@ -49,7 +50,7 @@ class Loss(ABC):
 
     @property
     def center(self) -> float:
-        """The quantile of the targets that is their middle to a robust loss."""
+        """The quantile of the targets that a robust loss takes as their center."""
         return 0.5
 
     @abstractmethod
@@ -73,7 +74,7 @@ class Loss(ABC):
     def sum_and_seed(
         self, z: FloatArray, y: FloatArray, s: FloatArray | None, seed: FloatArray
     ) -> float:
-        """Σ s ℓ over all outputs and rows; s ∂ℓ/∂z, the seed of the backward pass, in `seed`."""
+        """Σ s ℓ over outputs and rows. Writes s ∂ℓ/∂z, the seed of the backward pass, to `seed`."""
         loss, slope = self.value_and_slope(z, y)
         if s is not None:
             loss *= s
@@ -82,28 +83,30 @@ class Loss(ABC):
         return float(loss.sum())
 
     def error_sums(self, z: FloatArray, y: FloatArray, s: FloatArray | None) -> FloatArray:
-        """2 Σ s ℓ of each output: Σ s e² of the squared error."""
+        """2 Σ s ℓ for each output. For the squared error this is Σ s e²."""
         loss = 2 * self.value(z, y)
         sums: FloatArray = loss.sum(axis=1) if s is None else loss @ s
         return sums
 
     def residual(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        """r = ∂ℓ/∂z / √c, and the √c that the rows of J are multiplied by; None if that is 1.
+        """r = ∂ℓ/∂z / √c, and √c, or None if √c is 1.
 
-        A Gauss-Newton step of the loss is one of least squares with the Jacobian √c J and the
-        errors r.
+        A Gauss-Newton step of the loss is a least-squares step with the Jacobian √c J and the
+        residuals r.
         """
         root = np.sqrt(self.curvature(z, y))
         return self.slope(z, y) / root, root
 
     def stages(self) -> "Sequence[Loss]":
-        """What to minimise in turn by a method that needs a continuous gradient."""
+        """The losses that a method with a continuous gradient minimises in turn."""
         return (self,)
 
 
 @dataclass(frozen=True)
 class SquaredError(Loss):
-    """Half the squared error, ℓ = ½ e² with e = z - y. Written out, as it is by far the most used.
+    """Half the squared error, ℓ = ½ e² with e = z - y.
+
+    Its methods are written out for speed, because it is the loss that is used most.
 
     Examples
     --------
@@ -127,7 +130,7 @@ class SquaredError(Loss):
     def sum_and_seed(
         self, z: FloatArray, y: FloatArray, s: FloatArray | None, seed: FloatArray
     ) -> float:
-        """½ Σ s e², and s e in `seed`."""
+        """½ Σ s e². Writes s e to `seed`."""
         e = np.subtract(z, y, out=seed)
         if s is None:
             return 0.5 * float(np.vdot(e, e))
@@ -136,7 +139,7 @@ class SquaredError(Loss):
         return total
 
     def error_sums(self, z: FloatArray, y: FloatArray, s: FloatArray | None) -> FloatArray:
-        """Σ s e² of each output."""
+        """Σ s e² for each output."""
         e = z - y
         if s is not None:
             e *= np.sqrt(s)
@@ -144,15 +147,15 @@ class SquaredError(Loss):
         return sums
 
     def residual(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        """e itself."""
+        """e, and None, because c is 1."""
         return z - y, None
 
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """Half the squared error of small errors, the absolute error of large (Huber, 1964).
+    """The squared error for small errors, the absolute error for large errors (Huber, 1964).
 
-    With e = z - y and e_δ what remains of it between -δ and δ,
+    With e = z - y, and e_δ the value of e clipped to between -δ and δ,
 
         ℓ = e_δ (e - e_δ / 2),    ∂ℓ/∂z = e_δ,    c = e_δ / e.
 
@@ -186,7 +189,7 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """Half the deviance of Poisson's distribution with the mean ŷ = exp(z).
+    """Half the deviance of the Poisson distribution with the mean ŷ = exp(z).
 
     ℓ = ŷ - y z + y log y - y,    ∂ℓ/∂z = ŷ - y,    ∂²ℓ/∂z² = ŷ.
 
@@ -214,12 +217,12 @@ class Poisson(Loss):
 
 @dataclass(frozen=True)
 class Pinball(Loss):
-    """The pinball loss, whose minimum is at a quantile (Koenker & Bassett, 1978).
+    """The pinball loss, whose minimum is a quantile (Koenker & Bassett, 1978).
 
-    With e = z - y and |e|_h the absolute value, rounded where it is less than h to the parabola
-    e²/2h + h/2 that has its values and slopes there,
+    With e = z - y, and |e|_h the absolute value, rounded where |e| < h to the parabola
+    e²/2h + h/2, which has the same value and slope at |e| = h,
 
-        ℓ = ½ (|e|_h + (1 - 2q) e),    ∂ℓ/∂z = ½ (e/h between -1 and 1, + 1 - 2q),
+        ℓ = ½ (|e|_h + (1 - 2q) e),    ∂ℓ/∂z = ½ (e/h clipped to between -1 and 1, + 1 - 2q),
         c = ½ / max(|e|, h).
 
     Parameters
@@ -227,7 +230,7 @@ class Pinball(Loss):
     quantile : float
         q.
     width : float, default=0
-        h. The pinball itself has none.
+        h. With 0 the loss is not rounded.
 
     Examples
     --------
@@ -248,7 +251,7 @@ class Pinball(Loss):
         return self.quantile
 
     def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """½ (|e|_h + (1 - 2q) e), and ∂ℓ/∂z; at the kink the mean of those of both sides."""
+        """½ (|e|_h + (1 - 2q) e) and ∂ℓ/∂z. At the kink, the mean of the slopes of both sides."""
         e = z - y
         size, tilt = np.abs(e), 1 - 2 * self.quantile
         if self.width:
@@ -262,23 +265,23 @@ class Pinball(Loss):
         return 0.5 / np.maximum(np.abs(z - y), least)
 
     def stages(self) -> Sequence[Loss]:
-        """The same, less and less rounded."""
+        """The same loss, rounded less and less."""
         return [replace(self, width=width) for width in WIDTHS]
 
 
 LOSSES = ("squared_error", "huber", "poisson", "pinball")
-"""Their names."""
+"""The names of the losses."""
 
 
 def make_loss(name: str, *, huber_delta: float, quantile: float) -> Loss:
-    """The loss of that name.
+    """The loss with the given name.
 
     Parameters
     ----------
     name : str
         One of LOSSES.
     huber_delta, quantile : float
-        Of the losses that have such.
+        The parameters of "huber" and of "pinball". The other losses ignore them.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""The fitted model: all that reads a fit reads this.
+"""The fitted model. Everything that uses a fit reads this.
 
-A model predicts with the weights that act on raw X and give raw y. What is known of the
-weights, the posterior, is in the units of training, and so are the inputs that it takes.
+A model predicts with weights that act on raw X and give raw y. The posterior of the weights is in
+the units of training, and so are the inputs that it takes.
 """
 
 from dataclasses import dataclass
@@ -21,21 +21,22 @@ from .standardize import Scaling, Units, change_units
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted network, the units that it was trained in, and what is known of its weights.
+    """A fitted network, the units of its training, and the posterior of its weights.
 
     Attributes
     ----------
     network : Network
     weights : list of arrays of shape (n_in + 1, n_out)
-        As they act on raw X and give raw y; bias row first.
+        The matrix of each layer, bias row first. They act on raw X and give raw y.
     units : Units
-        What training measured the inputs and the targets in.
+        The units of the inputs and the targets in training.
     link : {"identity", "exp"}
-        What makes a prediction of what the output layer gives, a key of ``OUTPUT_ACTIVATIONS``.
+        The function that turns the network's output into the prediction, a key of
+        ``OUTPUT_ACTIVATIONS``.
     posterior : Posterior or None
-        Of the weights in `units`.
+        The posterior of the weights in `units`.
     relevances : array of shape (n_features,) or None
-        How much each input matters, summing to one; there where a posterior is.
+        How much each input matters, summing to one. None if there is no posterior.
 
     Examples
     --------
@@ -56,7 +57,7 @@ class Model:
 
     @classmethod
     def of_weights(cls, weights: list[FloatArray], activation: str, link: str = "identity") -> Self:
-        """The model of weights that act on raw data, of which no more is known."""
+        """A model with these weights, which act on raw data, and without a posterior."""
         sizes = [len(weights[0]) - 1, *(W.shape[1] for W in weights)]
         return cls(Network(sizes, activation), weights, Units.raw(sizes[0], sizes[-1]), link)
 
@@ -71,7 +72,7 @@ class Model:
         posterior: Posterior | None = None,
         relevances: FloatArray | None = None,
     ) -> Self:
-        """The model of a flat vector ``w`` in `units`.
+        """A model with the weights of the flat vector ``w``, which acts on data in `units`.
 
         Raises
         ------
@@ -84,13 +85,13 @@ class Model:
         if not all(np.isfinite(W).all() for W in weights):
             raise ValueError(
                 f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
-                "bring the columns of X and y nearer to a scale of 1."
+                "rescale the columns of X and y to values around 1."
             )
         return cls(network, weights, units, link, posterior, relevances)
 
     @property
     def standardized_weights(self) -> list[FloatArray]:
-        """The weights as they act on inputs, and give outputs, in the units of training."""
+        """The weights that act on inputs, and give outputs, in the units of training."""
         raw = Units.raw(self.network.layer_sizes[0], self.network.layer_sizes[-1])
         return change_units(self.weights, raw, self.units)
 
@@ -110,7 +111,7 @@ class Model:
         return std.astype(self._dtype(X))
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
-        """The derivatives by each input, of shape (n_samples, n_outputs, n_features)."""
+        """∂ŷ/∂x for each row, output and input, of shape (n_samples, n_outputs, n_features)."""
         with np.errstate(over="ignore"):
             return self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
 
@@ -120,32 +121,32 @@ class Model:
     def _dtype(self, X: MatrixLike) -> np.dtype[np.floating]:
         return np.result_type(X.dtype, self.weights[0].dtype)
 
-    # What the posterior says, in the units of y -----------------------------------------------
+    # Attributes of the posterior, in the units of y ---------------------------------------------
 
     @property
     def noise_std(self) -> float | FloatArray:
-        """The standard deviation of each output's noise; of a single output as a float."""
+        """The standard deviation of each output's noise. A float if there is a single output."""
         assert self.posterior is not None
         noise: FloatArray = self.units.outputs.scale / np.sqrt(self.posterior.beta)
         return float(noise[0]) if len(noise) == 1 else noise
 
     @property
     def log_marginal_likelihood(self) -> float:
-        """The log evidence, of the density of y in its own units."""
+        """The log evidence, the density of y in the units of y."""
         assert self.posterior is not None
         log_units = float(np.log(self.units.outputs.scale).sum())
         return self.posterior.log_evidence - self.posterior.n * log_units
 
     @property
     def precisions(self) -> dict[str, float | FloatArray]:
-        """The precision of each weight group, by the names of the estimator's attributes."""
+        """The precision of each weight group. The keys are names of the estimator's attributes."""
         assert self.posterior is not None
         return self.posterior.precisions(len(self.weights))
 
 
 @dataclass(frozen=True, eq=False)
 class InputGradients(RowKernel):
-    """The derivative of each prediction by each input."""
+    """The derivative of each prediction with respect to each input."""
 
     network: Network
     layers: list[FloatArray]
@@ -153,17 +154,17 @@ class InputGradients(RowKernel):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """A number for each output and input."""
+        """One number for each output and input."""
         return self.network.layer_sizes[-1], self.network.layer_sizes[0]
 
     @property
     def floats_per_row(self) -> int:
-        """A pass there and back, and the result."""
+        """A forward and a backward pass, and the result."""
         n_inputs, *_, n_outputs = self.network.layer_sizes
         return self.network.floats_per_row + n_inputs * n_outputs
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
-        """Of shape (n_rows, n_outputs, n_inputs)."""
+        """The derivatives for a block, of shape (n_rows, n_outputs, n_inputs)."""
         workspace = work.workspace(self.network, block)
         workspace.w = None
         prediction = self.network.forward(self.layers, block.inputs, workspace)
@@ -177,11 +178,11 @@ class InputGradients(RowKernel):
 
 @dataclass(frozen=True, eq=False)
 class SquaredInputGradients(NetworkKernel):
-    """Σ s (∂z/∂x_j)² over rows and outputs, of each input j."""
+    """Σ s (∂z/∂x_j)² over rows and outputs, for each input j."""
 
     @property
     def floats_per_row(self) -> int:
-        """A pass there and back, and the derivatives."""
+        """A forward and a backward pass, and the derivatives."""
         n_inputs, *_, n_outputs = self.network.layer_sizes
         return self.network.floats_per_row + n_inputs * n_outputs
 
@@ -195,11 +196,12 @@ class SquaredInputGradients(NetworkKernel):
 
 
 def relevances(objective: Objective, w: FloatArray) -> FloatArray:
-    """How much each input matters, summing to one: how far it moves the predictions.
+    """How far each input moves the predictions, summing to one.
 
-    The root of the mean square, over rows and outputs, of the derivative of the prediction by
-    the input, both in units of their deviation. The precision of an input's coefs says instead
-    how *nonlinear* it is: a sigmoid that is to be a straight line needs but small ones.
+    The relevance of an input is the root mean square, over rows and outputs, of the derivative
+    of the prediction with respect to the input, both in units of their standard deviations. The
+    precision of an input's coefs measures something else, how *nonlinear* the function is along
+    the input: a sigmoid that approximates a straight line needs only small coefs.
     """
     sizes = np.sqrt(objective.rows.sum(SquaredInputGradients(objective.network, w)))
     total, n_inputs = sizes.sum(), len(sizes)

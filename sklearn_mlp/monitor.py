@@ -1,4 +1,4 @@
-"""What watches a fit: its history, when to stop, divergence, and the best of several attempts."""
+"""Watch a fit: its history, when to stop, divergence, and the best of several attempts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -12,14 +12,14 @@ from .callbacks import Task
 from .progress import Progress
 
 EXPLOSION = 1e6
-"""A loss so many times the first (or 1, if that is more) will not come down again."""
+"""Training has diverged if the loss is this many times the first loss, or 1 if that is more."""
 
 Found = TypeVar("Found")
 
 
 @dataclass
 class History:
-    """What has come of the iterations so far.
+    """The iterations so far, and what they have reached.
 
     Attributes
     ----------
@@ -28,13 +28,13 @@ class History:
     best_weights : array or None
         A copy of the best weights so far.
     n_iter : int
-        Iterations recorded.
+        Number of recorded iterations.
     n_stalled : int
-        Iterations since the last improvement.
+        Number of iterations since the last improvement.
     converged, interrupted : bool
-        How training ended; set by those who end it.
+        How training ended. Whoever ends it sets these.
     stopped : bool
-        Whether a callback has asked for an end.
+        Whether a callback has asked to stop.
     """
 
     loss_curve: list[float] = field(default_factory=list)
@@ -51,28 +51,28 @@ class History:
 
 
 class Monitor(History):
-    """Told of the weights and the loss after each iteration by the solver.
+    """Receives the weights and the loss after each iteration, and decides when to stop.
 
     Parameters
     ----------
     tol : float
-        An improvement smaller than this is none.
+        A change smaller than this is no improvement.
     n_iter_no_change : int
-        After more than this many iterations without improvement, :attr:`stalled`.
+        Training has :attr:`stalled` after more than this many iterations without improvement.
     validation : callable, optional
-        Maps weights to their score and their loss on rows held out. With it, "improvement" is
-        the score's, and the best weights are those with the best score; without, the loss
-        decides both.
+        Maps weights to their score and their loss on the held-out rows. If given, improvement
+        means a better score, and the best weights are those with the best score. Otherwise the
+        loss decides both.
     progress : Progress, optional
-        Prints.
+        Prints the progress.
     advice : str
-        What to change when the loss is not a number any more.
+        What to change when training diverges.
     max_iter : int, optional
-        Most iterations; None if it is not known.
+        Largest number of iterations; None if it is not known.
     task : Task, optional
-        What tells the callbacks, if there are any.
+        Tells the callbacks, if there are any.
     fitted : callable, optional
-        Maps this monitor and weights to the attributes of an estimator that is so far fitted.
+        Maps this monitor and weights to the fitted attributes of the estimator.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Monitor(History):
 
     @property
     def early_stopping(self) -> bool:
-        """Whether rows were held out to decide when to stop."""
+        """Whether held-out rows decide when to stop."""
         return self._validation is not None
 
     @property
@@ -111,30 +111,31 @@ class Monitor(History):
 
     @property
     def finished(self) -> bool:
-        """Whether a callback, or the rows held out, say that it is enough."""
+        """Whether a callback or the held-out rows ask to stop."""
         return self.stopped or (self.early_stopping and self.stalled)
 
     def begin(self, w: FloatArray) -> None:
         """Training begins at these weights, of which a plain monitor takes no note."""
 
     def resume(self, loss_curve: list[float], n_stalled: int | None) -> None:
-        """Go on after training with this loss curve; stalls count anew if None are given."""
+        """Go on after training with this loss curve. With None, stalls are counted from 0."""
         self.loss_curve = list(loss_curve)
         if n_stalled is not None and self.loss_curve:
             self.best_loss = min(self.loss_curve)
             self.n_stalled = n_stalled
 
     def fork(self, name: str, heading: str, max_iter: int | None) -> Self:
-        """A monitor for one of several attempts: the same settings, no history.
+        """A new monitor for one of several attempts, with the same settings and no history.
 
         Parameters
         ----------
         name : str
-            What callbacks know it by.
+            The name of the attempt for callbacks.
         heading : str
-            What it is printed under.
+            The heading of its printed table.
         max_iter : int or None
-            Its most iterations, or attempts if it has those; None if that is not known.
+            Its largest number of iterations, or of attempts if it has attempts; None if that
+            is not known.
         """
         return type(self)(
             tol=self.tol,
@@ -148,14 +149,14 @@ class Monitor(History):
         )
 
     def adopt(self, attempt: Self) -> None:
-        """Take over the history of the attempt that was best."""
+        """Take over the history of the best attempt."""
         before = self.loss_curve
         for f in fields(History):
             setattr(self, f.name, getattr(attempt, f.name))
         self.loss_curve = before + attempt.loss_curve
 
     def close(self) -> None:
-        """Print what is left to print, and end an iteration that was begun for nothing."""
+        """Print the last iteration, and end an iteration that has begun and was not recorded."""
         if self._progress is not None:
             self._progress.close(self)
         if self._iteration is not None:
@@ -163,42 +164,42 @@ class Monitor(History):
             self._iteration = None
 
     def end_attempt(self, w: FloatArray) -> bool:
-        """The attempt has come to these weights; whether a callback wants no more attempts."""
+        """End the attempt, with its final weights. Return whether a callback asks to stop."""
         self.close()
         if self._task is None:
             return False
         return self._task.end(partial(self._as_fitted, w) if self.loss_curve else None)
 
     def _as_fitted(self, w: FloatArray) -> dict[str, Any]:
-        """What the estimator would be, did training end here."""
+        """The fitted attributes of the estimator if training ended here."""
         if self.early_stopping and self.best_weights is not None:
             w = self.best_weights
         return {} if self._fitted is None else self._fitted(self, w)
 
     def restate(self, loss: float) -> None:
-        """Correct the last loss: it was recorded over rows that stand for others."""
+        """Replace the last loss, recorded for a rounded objective, by that of the exact one."""
         if self.best_loss == self.loss_curve[-1]:
             self.best_loss = loss
         self.loss_curve[-1] = loss
 
     def be_patient(self) -> None:
-        """Count again from 0: the solver has changed something and tries on."""
+        """Count stalled iterations from 0 again, because the solver has changed something."""
         self.n_stalled = 0
 
     def begin_iteration(self) -> None:
-        """The work on an iteration begins, of which callbacks are told."""
+        """Tell the callbacks that an iteration begins."""
         if self._task is None or self._iteration is not None:
             return
         if self.max_iter is None or self.n_iter < self.max_iter:
             self._iteration = self._task.subtask("iteration")
 
     def record(self, w: FloatArray, loss: float) -> None:
-        """Take note of the weights and the loss after an iteration.
+        """Record the weights and the loss after an iteration.
 
         Raises
         ------
         ValueError
-            If either is not finite, or the loss is a million times what it began with.
+            If either is not finite, or the loss is a million times the first loss.
         """
         self._refuse_divergence(w, loss)
         self.begin_iteration()
@@ -223,13 +224,13 @@ class Monitor(History):
             )
 
     def _judge_loss(self, w: FloatArray, loss: float) -> bool:
-        """Keep the weights if their loss is the lowest; whether it improves on it by `tol`."""
+        """Keep the weights if their loss is the lowest. Return whether it improves by `tol`."""
         if loss < self.best_loss:
             self.best_weights = w.copy()
         return loss <= self.best_loss - self.tol
 
     def _judge_score(self, w: FloatArray) -> bool:
-        """Keep the weights if their score is the best; whether it improves on it by `tol`."""
+        """Keep the weights if their score is the best. Return whether it improves by `tol`."""
         assert self._validation is not None
         score, loss = self._validation(w)
         self.validation_scores.append(score)
@@ -241,21 +242,21 @@ class Monitor(History):
 
 
 class Attempts(Generic[Found]):
-    """Several attempts at the same thing, of which the best is kept.
+    """Make several attempts at the same thing, and keep the best.
 
     Parameters
     ----------
     monitor : Monitor
-        Of the whole, which :meth:`close` gives the history of the best attempt.
+        The monitor of the whole. :meth:`close` gives it the history of the best attempt.
     quality : callable
-        Maps what an attempt has found and its monitor to a number; the larger, the better.
+        Maps the result of an attempt and its monitor to a number. Larger is better.
 
     Attributes
     ----------
     found : object or None
-        What the best attempt has found, None before the first has ended.
+        The result of the best attempt so far; None before the first has ended.
     enough : bool
-        Whether a callback wants no more attempts.
+        Whether a callback asks for no more attempts.
     """
 
     def __init__(self, monitor: Monitor, quality: Callable[[Found, Monitor], float]) -> None:
@@ -269,9 +270,9 @@ class Attempts(Generic[Found]):
         return self.monitor.fork(name, heading, max_iter)
 
     def end(self, attempt: Monitor, found: Found | None, w: FloatArray) -> None:
-        """An attempt has come to the weights ``w``: keep what it has found if that is the best.
+        """End an attempt, with its final weights ``w``, and keep its result if it is the best.
 
-        None is nothing that counts.
+        A result of None does not count.
         """
         if found is not None and (
             self.found is None
@@ -282,7 +283,7 @@ class Attempts(Generic[Found]):
         self.enough |= attempt.end_attempt(w)
 
     def close(self) -> Found:
-        """What the best attempt has found; the monitor takes its history over."""
+        """The result of the best attempt. The monitor of the whole takes over its history."""
         assert self.found is not None
         assert self._best is not None
         self.monitor.adopt(self._best)

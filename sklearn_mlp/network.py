@@ -1,17 +1,17 @@
 """The multi-layer perceptron: input times weights, plus a bias, activate.
 
-With W_l the (n_in + 1, n_out) matrix of layer l, biases in row 0, and a_l the outputs of
-layer l with a 1 prepended,
+Let W_l be the (n_in + 1, n_out) matrix of layer l, with the biases in row 0, and a_l the outputs
+of layer l with a 1 prepended:
 
     forward     a_0 = [1, x],   h_l = f(W_lᵀ a_{l-1}),   a_l = [1, h_l],   ŷ = W_Lᵀ a_{L-1}
     backward    δ_L = seed,     δ_{l-1} = f'(z_{l-1}) ∘ (W_l δ_l without its bias row)
     gradient    ∂/∂W_l = a_{l-1} δ_lᵀ, summed over the rows of the data
 
-The backward recursion has two faces. Seeded with the error ŷ - y it gives the gradient of
-half the squared error; seeded with the unit vectors of the output it gives the Jacobian.
+The backward recursion serves two purposes. With the error ŷ - y as its seed, it gives the gradient
+of half the squared error. With the unit vectors of the output as seeds, it gives the Jacobian.
 
-Arrays are laid out with **one column per row of the data**: the outputs of one unit over a
-block of rows are contiguous, and a layer with its bias is a single matrix product.
+Arrays have **one column per row of the data**. So the outputs of one unit over a block of rows are
+contiguous, and a layer with its bias is a single matrix product.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from .activations import ACTIVATIONS
 
 
 class Workspace:
-    """The arrays of one forward and backward pass over `n_rows` rows, made once and reused.
+    """The arrays of one forward and backward pass over `n_rows` rows, allocated once and reused.
 
     Parameters
     ----------
@@ -36,20 +36,20 @@ class Workspace:
     n_rows : int
     dtype : dtype
     remembers : bool, default=False
-        Whether :meth:`Network.pass_over` leaves its forward pass in it, to be found again.
+        Whether :meth:`Network.pass_over` keeps its forward pass in it and reuses it.
 
     Attributes
     ----------
     n_rows : int
     outputs : list of arrays of shape (n_units + 1, n_rows)
-        What each hidden layer gives to the next: a row of ones, then its units.
+        The output of each hidden layer: a row of ones, then its units.
     units : list of arrays of shape (n_units, n_rows)
-        The same without the ones, as views.
+        Views of `outputs` without the row of ones.
     prediction : array of shape (n_outputs, n_rows)
     error : array of shape (n_outputs, n_rows)
-        For the caller, who knows the targets.
+        Filled by the caller, who knows the targets.
     w : array of shape (n_parameters,) or None
-        The weights whose forward pass is in it, where it remembers one.
+        The weights of the forward pass that it keeps; None if it keeps none.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Workspace:
 
     @cached_property
     def deltas(self) -> list[FloatArray]:
-        """δ of each hidden layer. Like the slopes not made where there is no backward pass."""
+        """δ of each hidden layer. Like the slopes, allocated only for a backward pass."""
         return [np.empty_like(h) for h in self.units]
 
     @cached_property
@@ -82,15 +82,15 @@ class Workspace:
 class Network:
     """A fully connected network whose parameters are one flat vector ``w``.
 
-    The network holds no weights: every method is a function of ``w``, of which
-    :meth:`layers` gives the matrix of each layer as a view.
+    The network holds no weights: every method is a function of ``w``. :meth:`layers` returns the
+    matrix of each layer as a view of ``w``.
 
     Parameters
     ----------
     layer_sizes : sequence of int
         Number of inputs, of units in each hidden layer, and of outputs.
     activation : str
-        Activation of the hidden layers, a key of ``ACTIVATIONS``. The output is linear.
+        Activation of the hidden layers, a key of ``ACTIVATIONS``. The output layer is linear.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class Network:
         return {"layer_sizes": self.layer_sizes, "activation": self.activation}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]  # what is derived is derived anew
+        self.__init__(**state)  # type: ignore[misc]  # the other attributes follow
 
     def layers(self, w: FloatArray) -> list[FloatArray]:
         """The weight matrix of each layer, bias row first, as views of ``w``.
@@ -144,12 +144,12 @@ class Network:
     def initial_weights(self, rng: RandomState, gain: float = 1.0) -> FloatArray:
         """Random weights that keep every layer's inputs centred and of the same variance.
 
-        With inputs of mean μ and variance v (0 and 1 for z-scores), a layer of n inputs gets
-        coefs ~ N(0, 1/(n v)) and biases ~ N(0, 1) - μ Σ coefs, so that the argument z of
-        every unit is N(0, 2) at any depth: where a sigmoid bends, short of saturation. The
-        mean and variance of f(z) are what the next layer counts on. (LeCun et al., 1998,
-        section 4.6, with the mean of the sigmoid taken into account.) A gain below 1 scales
-        the standard deviations down, to smoother functions.
+        The inputs of a layer have mean μ and variance v (0 and 1 for z-scores). A layer of n
+        inputs gets coefs ~ N(0, 1/(n v)) and biases ~ N(0, 1) - μ Σ coefs. So the argument z of
+        every unit is N(0, 2) at any depth: there a sigmoid bends, but is not saturated. The mean
+        and variance of f(z) are the μ and v of the next layer. (LeCun et al., 1998, section 4.6,
+        with the mean of the sigmoid taken into account.) A gain below 1 scales all standard
+        deviations down, which gives smoother functions.
 
         Parameters
         ----------
@@ -202,9 +202,10 @@ class Network:
         return self.read_out(layers[-1], a, workspace)
 
     def pass_over(self, w: FloatArray, inputs: FloatArray, workspace: Workspace) -> FloatArray:
-        """:meth:`forward` with the flat vector ``w``, unless the workspace holds that pass.
+        """:meth:`forward` with the flat vector ``w``, unless the workspace keeps that pass.
 
-        A step of Levenberg-Marquardt asks for the errors, then for the derivatives there.
+        A step of Levenberg-Marquardt computes the errors, and then the derivatives, at the same
+        weights.
         """
         layers, n_hidden = self.layers(w), self.n_hidden_parameters
         before = workspace.w
@@ -218,7 +219,7 @@ class Network:
         return workspace.prediction
 
     def last_hidden(self, inputs: FloatArray, workspace: Workspace) -> FloatArray:
-        """What the output layer reads: a row of ones, then the units before it, one row each."""
+        """The input of the output layer: a row of ones, then one row for each unit before it."""
         return workspace.outputs[-1] if workspace.outputs else inputs
 
     def read_out(self, W: FloatArray, a: FloatArray, workspace: Workspace) -> FloatArray:
@@ -226,7 +227,7 @@ class Network:
         return np.matmul(W.T, a, out=workspace.prediction)
 
     def _activate(self, W: FloatArray, a: FloatArray, h: FloatArray) -> None:
-        """h = f(Wᵀ a). The minus of σ(z) = 1 / (1 + exp(-z)) goes to the smaller of W and z."""
+        """h = f(Wᵀ a). The minus of σ(z) = 1 / (1 + exp(-z)) is applied to the smaller of W, z."""
         if self._value_of_minus is not None and W.size < h.size:
             np.matmul(-W.T, a, out=h)
             self._value_of_minus(h)
@@ -237,11 +238,11 @@ class Network:
     def _backward(
         self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace, seed: FloatArray
     ) -> Iterator[tuple[int, FloatArray, FloatArray]]:
-        """Walk back from the output; yield each layer's index, its inputs a and its δ."""
+        """Go back from the output, and yield the index, the input a and the δ of each layer."""
         delta = seed
         for i in range(len(layers) - 1, 0, -1):
             yield i, workspace.outputs[i - 1], delta
-            # From one output it is an outer product, at which matmul is slow.
+            # With one output this is an outer product, for which matmul is slow.
             product = np.multiply if len(delta) == 1 else np.matmul
             delta = product(layers[i][1:], delta, out=workspace.deltas[i - 1])
             delta *= workspace.slopes[i - 1]
@@ -264,11 +265,11 @@ class Network:
         Parameters
         ----------
         layers, inputs, workspace
-            As given to :meth:`forward`.
+            As passed to :meth:`forward`.
         error : array of shape (n_outputs, n_rows)
-            ŷ - y, times the weight of each row where rows have weights.
+            ŷ - y, times the weight of each row if rows have weights.
         out : list of arrays of shape (n_in + 1, n_out)
-            As :meth:`layers` makes them of a flat vector.
+            The matrices of a flat vector, from :meth:`layers`. They receive the gradient.
         """
         self._take_slopes(workspace)
         for i, a, delta in self._backward(layers, inputs, workspace, error):
@@ -281,14 +282,14 @@ class Network:
         workspace: Workspace,
         out: FloatArray | None = None,
     ) -> FloatArray:
-        """The derivative of each prediction by each parameter, after a forward pass.
+        """The derivative of each prediction with respect to each parameter, after a forward pass.
 
         Parameters
         ----------
         layers, inputs, workspace
-            As given to :meth:`forward`.
+            As passed to :meth:`forward`.
         out : array of shape (n_outputs, n_parameters, n_rows), optional
-            Where to put it.
+            The array for the result.
 
         Returns
         -------
@@ -306,12 +307,12 @@ class Network:
     def input_gradient(
         self, layers: list[FloatArray], inputs: FloatArray, workspace: Workspace
     ) -> FloatArray:
-        """The derivative of each prediction by each feature, after a forward pass.
+        """The derivative of each prediction with respect to each feature, after a forward pass.
 
         Parameters
         ----------
         layers, inputs, workspace
-            As given to :meth:`forward`.
+            As passed to :meth:`forward`.
 
         Returns
         -------
@@ -328,7 +329,7 @@ class Network:
     def _unit_vectors(
         self, inputs: FloatArray, workspace: Workspace
     ) -> Iterator[tuple[int, FloatArray]]:
-        """Each output, and the seed of the backward recursion for it."""
+        """The index of each output, and its seed of the backward recursion."""
         for k in range(len(workspace.prediction)):
             seed = np.zeros(workspace.prediction.shape, inputs.dtype)
             seed[k] = 1
@@ -337,7 +338,7 @@ class Network:
 
 @cache
 def _gauss_hermite() -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights for the mean of a function of a standard normal variable."""
+    """The nodes and weights for the mean of a function of a standard normal variable."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(64)
     return nodes, weights / weights.sum()
 

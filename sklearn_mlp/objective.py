@@ -1,25 +1,27 @@
 """What training minimises, and its derivatives, as sums over the rows of the data.
 
-With ℓ(z, y) the loss of a row (see :mod:`~sklearn_mlp.losses`), sᵢ its weight and α the penalty,
+Let ℓ(z, y) be the loss of a row (see :mod:`~sklearn_mlp.losses`), sᵢ its weight, and α the strength
+of the penalty:
 
     L(w) = 1/Σs ( Σᵢ sᵢ ℓᵢ  +  α/2 ‖coefs‖² )
     ∇L   = 1/Σs ( Σᵢ sᵢ J_iᵀ ℓ'ᵢ  +  α w∘[is a coef] ).
 
 Biases are not penalised. The squared error has ℓ = ½ e² and ℓ' = e = ŷ - y.
 
-Second-order training asks for more than the value and the gradient. For each output k, with J
-the Jacobian of that output and c the curvature of the loss (1 for the squared error),
+Second-order training needs more than the value and the gradient. For each output k, with J the
+Jacobian of that output and c the curvature of the loss (1 for the squared error), it needs
 
     E_k = 2 Σᵢ sᵢ ℓᵢ,    g_k = Σᵢ sᵢ J_iᵀ ℓ'ᵢ,    H_k = Σᵢ sᵢ cᵢ J_iᵀ J_i.
 
-Any weighting of the outputs and any quadratic penalty can be made of these. One symmetric
-product gives them all: with r = ℓ'/√c,
+From these follows the objective for any weighting of the outputs and any quadratic penalty. One
+symmetric product gives them all: with r = ℓ'/√c,
 
-    [√c J, r]ᵀ S [√c J, r] = [[H_k, g_k], [g_kᵀ, E_k]],
+    [√c J, r]ᵀ S [√c J, r] = [[H_k, g_k], [g_kᵀ, E_k]].
 
-where the corner is E_k for the squared error only.
+The corner is E_k for the squared error only.
 
-What is summed over the rows are kernels: small objects that hold weights and shapes, no rows.
+The terms of each sum are computed by a kernel: a small object that holds weights and shapes, but
+no rows.
 """
 
 from collections.abc import Callable
@@ -38,12 +40,12 @@ from .rows import Accumulator, Block, Kernel, RowKernel, Rows, Sums, Work
 
 
 class GaussNewton(NamedTuple):
-    """The error and its Gauss-Newton derivatives at some weights, output by output.
+    """The error and its Gauss-Newton derivatives at some weights, for each output.
 
     Attributes
     ----------
     E : array of shape (n_outputs,)
-        The weighted sum of squared errors; of another loss, twice its weighted sum.
+        The weighted sum of squared errors. For another loss, twice its weighted sum.
     g : array of shape (n_outputs, n_parameters)
         Half its gradient.
     H : list of arrays of shape (n_parameters, n_parameters)
@@ -56,21 +58,21 @@ class GaussNewton(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Weights, and what is known of the error there."""
+    """Weights, with the error and its derivatives there."""
 
     w: FloatArray
     sums: GaussNewton
 
 
 class Precisions(NamedTuple):
-    """How much each error and each parameter counts.
+    """The precisions of the noise and of the prior.
 
     Attributes
     ----------
     beta : array of shape (n_outputs,)
         β: the precision (1 / variance) of the noise of each output.
     prior : array of shape (n_parameters,)
-        α: the precision of the prior of each parameter around 0.
+        α: the precision of the prior of each parameter, whose mean is 0.
     """
 
     beta: FloatArray
@@ -85,7 +87,7 @@ class Precisions(NamedTuple):
         return self.beta @ sums.g + self.prior * w
 
     def hessian(self, sums: GaussNewton) -> FloatArray:
-        """H = Σ_k β_k H_k + diag(α), the lower triangle, in Fortran order."""
+        """H = Σ_k β_k H_k + diag(α): the lower triangle, in Fortran order."""
         H = np.asfortranarray(self.beta[0] * sums.H[0])
         for beta, H_k in zip(self.beta[1:], sums.H[1:], strict=True):
             H += beta * H_k
@@ -115,21 +117,21 @@ class NetworkKernel(Kernel[Any]):
 
     @property
     def floats_per_row(self) -> int:
-        """A pass."""
+        """A forward and a backward pass."""
         return self.network.floats_per_row
 
     @property
     def jacobian_floats_per_row(self) -> int:
-        """A pass, and a row of the Jacobian."""
+        """A forward and a backward pass, and a row of the Jacobian."""
         network = self.network
         return network.floats_per_row + network.layer_sizes[-1] * network.n_parameters
 
     def predict(self, block: Block, work: Work) -> FloatArray:
-        """What the output layer gives, of shape (n_outputs, n_rows)."""
+        """The output z of the network, of shape (n_outputs, n_rows)."""
         return self.network.pass_over(self.w, block.inputs, work.workspace(self.network, block))
 
     def last_hidden(self, block: Block, work: Work) -> FloatArray:
-        """What the output layer reads: a row of ones, then the units before it, one row each."""
+        """The input of the output layer: a row of ones, then one row for each unit before it."""
         self.predict(block, work)
         return self.network.last_hidden(block.inputs, work.workspace(self.network, block))
 
@@ -155,7 +157,7 @@ class LossAndGradient(NetworkKernel):
     def into(
         self, out: list[FloatArray], layers: list[FloatArray], block: Block, work: Work
     ) -> float:
-        """Σ s ℓ; its gradient goes into the matrices of ``out``."""
+        """Σ s ℓ. Writes its gradient to the matrices of ``out``."""
         workspace = work.workspace(self.network, block)
         workspace.w = None
         z = self.network.forward(layers, block.inputs, workspace)
@@ -167,7 +169,7 @@ class LossAndGradient(NetworkKernel):
 
 @dataclass(frozen=True, eq=False)
 class ErrorSums(NetworkKernel):
-    """E_k = 2 Σ s ℓ of each output, in blocks like those of the Jacobian that is taken next."""
+    """E_k = 2 Σ s ℓ for each output, over the same blocks as the Jacobian that follows."""
 
     loss: Loss
     size: ClassVar[str] = "jacobian"
@@ -184,24 +186,24 @@ class ErrorSums(NetworkKernel):
 
 @dataclass(frozen=True, eq=False)
 class GaussNewtonSums(NetworkKernel, Accumulator[Sums]):
-    """[√c J, r]ᵀ S [√c J, r] of each output, its lower triangle; and E_k."""
+    """E_k and the lower triangle of [√c J, r]ᵀ S [√c J, r], for each output."""
 
     loss: Loss
     size: ClassVar[str] = "jacobian"
 
     @property
     def floats_per_row(self) -> int:
-        """A pass, and a row of the Jacobian."""
+        """A forward and a backward pass, and a row of the Jacobian."""
         return self.jacobian_floats_per_row
 
     def zero(self) -> Sums:
-        """No products yet."""
+        """Zeros for E and for the products."""
         n_outputs, n_columns = self.network.layer_sizes[-1], self.network.n_parameters + 1
         products = [np.zeros((n_columns, n_columns), order="F") for _ in range(n_outputs)]
         return Sums(np.zeros(n_outputs), *products)
 
     def add(self, total: Sums, block: Block, work: Work) -> None:
-        """Add those of a block."""
+        """Add the terms of a block."""
         E, *products = total
         z = self.predict(block, work)
         workspace, s = work.workspace(self.network, block), block.weights
@@ -213,7 +215,7 @@ class GaussNewtonSums(NetworkKernel, Accumulator[Sums]):
         if s is not None:
             J_r *= np.sqrt(s)
         for J_r_k, product in zip(J_r, products, strict=True):
-            # A symmetric rank-n update makes one triangle, at half the cost of the product.
+            # A symmetric rank-n update computes one triangle, at half the cost of the product.
             dsyrk(1.0, J_r_k.T, trans=1, lower=1, beta=1.0, c=product, overwrite_c=1)
         if self.loss.is_quadratic:
             E[...] = [product[-1, -1] for product in products]
@@ -223,7 +225,7 @@ class GaussNewtonSums(NetworkKernel, Accumulator[Sums]):
 
 @dataclass(frozen=True, eq=False)
 class OutputLayerProducts(NetworkKernel):
-    """Φᵀ S Φ and Φᵀ S Y, with Φ what the output layer reads."""
+    """Φᵀ S Φ and Φᵀ S Y, with Φ the input of the output layer."""
 
     size: ClassVar[str] = "jacobian"
 
@@ -241,14 +243,14 @@ class OutputLayerProducts(NetworkKernel):
 
 @dataclass(frozen=True, eq=False)
 class CurvatureAlong(NetworkKernel):
-    """Σ_k β_k Σᵢ sᵢ J_iᵀ e″ of each row, where e″ = d²e(w + t v)/dt² by a difference."""
+    """Σ_k β_k Σᵢ sᵢ J_iᵀ e″ᵢ, where e″ = d²e(w + t v)/dt² by a finite difference."""
 
     v: FloatArray
     beta: FloatArray
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
         """The terms of a block, of shape (n_parameters,)."""
-        t = 0.1  # short for the next order of the difference, long beside its rounding
+        t = 0.1  # small enough for the truncation error, large enough for the rounding error
         network, workspace = self.network, work.workspace(self.network, block)
         root = 1.0 if block.weights is None else np.sqrt(block.weights)
 
@@ -267,13 +269,13 @@ class CurvatureAlong(NetworkKernel):
 
 @dataclass(frozen=True)
 class SquaredTargets(Kernel[FloatArray]):
-    """Σ s y² of each target, of shape (n_outputs,)."""
+    """Σ s y² for each target, of shape (n_outputs,)."""
 
     n_columns: int
 
     @property
     def floats_per_row(self) -> int:
-        """As many as are read."""
+        """The numbers that are read."""
         return self.n_columns
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
@@ -285,7 +287,7 @@ class SquaredTargets(Kernel[FloatArray]):
 
 @dataclass(frozen=True, eq=False)
 class Predictions(RowKernel):
-    """The prediction for each row, of the layers of a network and its output activation."""
+    """The prediction for each row, by the layers of a network and its output activation."""
 
     network: Network
     layers: list[FloatArray]
@@ -302,7 +304,7 @@ class Predictions(RowKernel):
         return sum(self.network.layer_sizes)
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
-        """Of shape (n_rows, n_outputs)."""
+        """The predictions for a block, of shape (n_rows, n_outputs)."""
         workspace = work.workspace(self.network, block)
         workspace.w = None
         prediction = self.network.forward(self.layers, block.inputs, workspace)
@@ -356,14 +358,14 @@ class Objective:
         self.penalty = (alpha * network.is_coef()).astype(rows.dtype)
 
     def over(self, rows: Rows) -> "Objective":
-        """The same over other rows."""
+        """The same objective over other rows."""
         return Objective(self.network, rows, self.alpha, self.loss)
 
     def coarse(self) -> "Objective":
-        """The same over z-scores on a grid that their rounding does not reach, if there are any.
+        """The same objective over z-scores that are rounded to a grid (see :meth:`Rows.coarse`).
 
-        See :meth:`Rows.coarse`. A network without hidden layers has one minimum, to which
-        all descents come, and needs none. Nor do raw targets, which may be small beside the grid.
+        It is this objective itself in two cases. A network without hidden layers has one minimum,
+        which every descent reaches. And raw targets may be small compared with the grid.
         """
         if len(self.network.shapes) == 1 or self.loss.out_activation != "identity":
             return self
@@ -371,9 +373,10 @@ class Objective:
         return self if rows is self.rows else self.over(rows)
 
     def stages(self) -> "list[Objective]":
-        """What to minimise in turn by a method that needs a continuous gradient.
+        """The objectives that a method with a continuous gradient minimises in turn.
 
-        Itself, unless the loss has a kink: then the same with the loss less and less rounded.
+        If the loss has a kink, these have a loss that is rounded less and less. Otherwise it is
+        only this objective.
         """
         losses = self.loss.stages()
         if len(losses) == 1:
@@ -400,20 +403,20 @@ class Objective:
         return _with_penalty(error, g, pull, w, self.rows.total_weight), g
 
     def on_minibatches(self, w: FloatArray, g: FloatArray) -> Callable[[Block], float]:
-        """The same over the rows of one minibatch at a time.
+        """L(w) and ∇L(w) over the rows of one minibatch at a time.
 
         Parameters
         ----------
         w, g : array of shape (n_parameters,)
-            Where the weights are, and where the gradient is to go, at every call.
+            Every call of the result reads the weights from `w` and writes the gradient to `g`.
 
         Returns
         -------
         callable
-            From a minibatch to the value of L over its rows alone.
+            Maps a minibatch to the value of L over its rows alone.
         """
         kernel = LossAndGradient(self.network, w, self.loss, self.rows.dtype)
-        layers, out = self.network.layers(w), self.network.layers(g)  # views, made once
+        layers, out = self.network.layers(w), self.network.layers(g)  # views
         work, penalty, pull = self.rows.work, self.penalty, np.empty_like(self.penalty)
 
         def value_and_gradient(batch: Block) -> float:
@@ -424,22 +427,22 @@ class Objective:
         return value_and_gradient
 
     def mean_squared_error(self, w: FloatArray, value: float) -> float:
-        """The mean of ‖ŷ - y‖² behind a ``value`` of L at ``w``: what remains less the penalty."""
+        """The mean of ‖ŷ - y‖², from the ``value`` of L at ``w``: twice L less the penalty."""
         penalty = float(np.vdot(self.penalty * w, w)) / self.rows.total_weight
         return max(2 * value - penalty, 0.0)
 
     # Sums for second-order training ---------------------------------------------------------
 
     def errors(self, w: FloatArray) -> FloatArray:
-        """E of each output, shape (n_outputs,)."""
+        """E for each output, of shape (n_outputs,)."""
         return self.rows.sum(ErrorSums(self.network, w, self.loss))
 
     def squared_targets(self) -> FloatArray:
-        """The weighted sum of the squares of each target, shape (n_outputs,)."""
+        """The weighted sum of squares of each target, of shape (n_outputs,)."""
         return self.rows.sum(SquaredTargets(self.rows.n_columns))
 
     def gauss_newton(self, w: FloatArray) -> GaussNewton:
-        """The errors and their Gauss-Newton derivatives. In float64.
+        """The errors and their Gauss-Newton derivatives, in float64.
 
         Parameters
         ----------
@@ -454,17 +457,23 @@ class Objective:
         return GaussNewton(E, g, [product[:-1, :-1] for product in products])
 
     def with_best_output(self, w: FloatArray, precisions: Precisions) -> FloatArray:
-        """``w`` with the output layer that is best for its hidden layers: linear least squares.
+        """``w`` with the output layer that is best for its hidden layers.
 
-            min over C    ½ Σ_k β_k ‖Φ C_k - Y_k‖² + ½ Σ α C²
+        For the squared error this is a linear least-squares problem,
 
-        with Φ what the output layer reads. By the normal equations, less the directions that
-        their rounding hides. For the squared error only.
+            min over C    ½ Σ_k β_k ‖Φ C_k - Y_k‖² + ½ Σ α C²,
+
+        with Φ the input of the output layer. It is solved by the normal equations, without the
+        directions that are lost in their rounding. For the squared error only.
 
         Parameters
         ----------
         w : array of shape (n_parameters,)
         precisions : Precisions
+
+        Returns
+        -------
+        array of shape (n_parameters,)
         """
         gram, products = self.rows.sum(OutputLayerProducts(self.network, w))
         best = w.copy()
@@ -476,7 +485,7 @@ class Objective:
         return best
 
     def curvature_along(self, w: FloatArray, v: FloatArray, beta: FloatArray) -> FloatArray:
-        """Σ_k β_k Σᵢ sᵢ J_iᵀ e″ of each row, where e″ = d²e(w + t v)/dt².
+        """Σ_k β_k Σᵢ sᵢ J_iᵀ e″ᵢ, where e″ = d²e(w + t v)/dt².
 
         For the squared error only.
 
@@ -495,7 +504,7 @@ class Objective:
 def _with_penalty(
     error: float, g: FloatArray, pull: FloatArray, w: FloatArray, total_weight: float
 ) -> float:
-    """Σ s ℓ and its gradient `g` made L and ∇L, with the penalty's pull α w∘[is a coef]."""
+    """L, from Σ s ℓ and the gradient of the penalty. Turns `g`, the gradient of Σ s ℓ, into ∇L."""
     g += pull
     g /= total_weight
     return (error + 0.5 * float(np.vdot(pull, w))) / total_weight

@@ -1,4 +1,4 @@
-"""The printed table of a fit: a line an iteration, and fewer as they go on."""
+"""Print the progress of a fit: a line for each iteration at first, then fewer and fewer."""
 
 import math
 from collections import deque
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Prints how an attempt comes on.
+    """Prints the progress of an attempt.
 
     Parameters
     ----------
     rmse : callable, optional
-        Maps weights and loss to the error in the units of y, to be printed.
+        Maps weights and loss to the printed RMSE, in the units of y.
     score_name : str, default="R²"
-        What to print the validation score as.
+        The printed name of the validation score.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Progress:
         self._unprinted: FloatArray | None = None
 
     def fork(self, heading: str) -> "Progress":
-        """That of one of several attempts, in the same table under a heading."""
+        """The progress of one of several attempts, in the same table under its own heading."""
         attempt = Progress(rmse=self._rmse, score_name=self._score_name)
         attempt._table = self._table
         attempt._heading = f"{self._heading}, {heading}" if self._heading else heading
         return attempt
 
     def tell(self, monitor: "Monitor", w: FloatArray) -> None:
-        """An iteration has come to these weights: print a line, if it is worth one."""
+        """Print a line for an iteration that ended with these weights, if it is due for one."""
         self._clock.append(perf_counter())
         if _worth_a_line(len(monitor.loss_curve)):
             self._print(monitor, w)
@@ -61,7 +61,7 @@ class Progress:
             self._print(monitor, self._unprinted, last=True)
 
     def _print(self, monitor: "Monitor", w: FloatArray, *, last: bool = False) -> None:
-        """A line for the last iteration, which came to these weights."""
+        """Print a line for the last iteration, which ended with these weights."""
         self._unprinted = None
         epoch, loss, max_iter = len(monitor.loss_curve), monitor.loss_curve[-1], monitor.max_iter
         cells = {"epoch": f"{epoch:>6}", "loss": _five_digits(loss)}
@@ -77,7 +77,7 @@ class Progress:
         self._table.print(None if one_of_many else self, self._heading, cells)
 
     def _time_left(self, n_iter: int) -> str:
-        """How long so many iterations take at the pace of the last ones."""
+        """The time that `n_iter` iterations take at the pace of the last ones."""
         pace = median(after - before for before, after in pairwise(self._clock))
         return _duration(n_iter * pace)
 
@@ -89,7 +89,7 @@ class _Table:
         self._shown: object = None
 
     def print(self, attempt: object, heading: str, cells: dict[str, str]) -> None:
-        """Print a line, and the heading first if the line before was of another attempt."""
+        """Print a line. Print the heading first if the line before was of another attempt."""
         if attempt is not self._shown:
             if self._shown is not None:
                 print()
@@ -105,7 +105,7 @@ def _five_digits(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
+    """The time in a suitable unit."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -113,5 +113,5 @@ def _duration(seconds: float) -> str:
 
 
 def _worth_a_line(epoch: int) -> bool:
-    """Epochs 1 to 10, then every tenth to 100, every hundredth to 1000, and so on."""
+    """True for epochs 1 to 10, every tenth up to 100, every hundredth up to 1000, and so on."""
     return epoch % 10 ** int(math.log10(epoch)) == 0

@@ -1,4 +1,4 @@
-"""SigmoidMLPRegressor: scikit-learn's interface to the network and its solvers."""
+"""SigmoidMLPRegressor: the scikit-learn estimator."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,125 +51,127 @@ def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
 class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Multi-layer perceptron regressor.
 
-    A fully connected network with a linear output, trained on half the mean squared error (or
-    another `loss`) plus a penalty on the coefficients. Inputs and targets may be in any units:
-    z-scores of both are taken inside and folded back into the weights (see `standardize`).
+    A fully connected network with a linear output layer. It minimises half the mean squared error
+    (or another `loss`) plus a penalty on the coefficients. Inputs and targets can be in any units:
+    the estimator trains on z-scores of both, and its weights act on raw data (see `standardize`).
 
-    Parameters have the names and meanings of scikit-learn's
-    :class:`~sklearn.neural_network.MLPRegressor`, and its settings are accepted as they are:
+    It is a drop-in replacement for scikit-learn's
+    :class:`~sklearn.neural_network.MLPRegressor`. The parameters have the same names and
+    meanings, and it accepts the same settings:
     ``SigmoidMLPRegressor(**MLPRegressor(...).get_params())``.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(50,)
-        Number of units in each hidden layer; ``()`` is linear regression.
+        Number of units in each hidden layer. ``()`` is linear regression.
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
-        Activation of the hidden layers; "logistic" is another name for "sigmoid".
+        Activation of the hidden layers. "logistic" is another name for "sigmoid".
     loss : {"squared_error", "huber", "poisson", "pinball"}, default="squared_error"
-        What is minimised:
+        The loss to minimise:
 
-        - "squared_error", half of it: predicts the mean;
-        - "huber", half the squared error of small errors and the absolute error of those beyond
-          `huber_delta`: predicts the mean of what is left of y without its outliers;
-        - "poisson", half the deviance of Poisson's distribution: predicts the mean of counts
-          or frequencies, `y` being at least 0, as the exponential of the network's output;
+        - "squared_error", half the squared error: predicts the mean;
+        - "huber", half the squared error for small errors, and the absolute error for errors
+          larger than `huber_delta`: predicts the mean, with little weight on outliers;
+        - "poisson", half the deviance of the Poisson distribution: predicts the mean of counts or
+          frequencies as the exponential of the network's output. `y` must be at least 0;
         - "pinball": predicts the `quantile` of y.
 
-        All but "squared_error" leave out what rests on Gaussian noise: the evidence
-        (``solver="lm"`` then needs a number as `alpha`), `return_std`, and the attributes that
-        only "lm" gives.
+        The evidence and the error bars assume Gaussian noise, and need "squared_error". With the
+        other losses ``solver="lm"`` needs a number as `alpha`, and `return_std` and the attributes
+        that only "lm" sets are not available.
     solver : {"auto", "lm", "lbfgs", "adam", "sgd", "gd"}, default="auto"
-        How it is minimised:
+        The method that minimises it:
 
         - "lm", Levenberg-Marquardt: Gauss-Newton steps over all rows, to the optimum;
         - "lbfgs", a quasi-Newton method over all rows;
-        - "adam" and "sgd", stochastic descent by minibatches;
-        - "gd", the article's descent, one step an epoch over all rows;
-        - "auto", with P parameters: "lm" where P² (n_samples + P) is up to 4e9, which keeps a
-          fit to seconds; else "lbfgs" up to 10,000 rows and "adam" above. Never "lm" where it
-          does not take the `loss`.
+        - "adam" and "sgd", stochastic gradient descent by minibatches;
+        - "gd", the article's gradient descent, with one step over all rows in each epoch;
+        - "auto": with P parameters, "lm" if P² (n_samples + P) is at most 4e9, so that a fit
+          takes seconds, and if "lm" supports the `loss`; else "lbfgs" up to 10,000 rows, and
+          "adam" above.
 
-        "lm" does not take the "pinball" loss, which has no curvature. "lbfgs" needs a continuous
-        gradient, and minimises it rounded within a distance from its kink that shrinks from 0.1
-        to 0.0001, in the units of the targets that `standardize` says.
+        "lm" does not support the "pinball" loss, which has no curvature. "lbfgs" needs a
+        continuous gradient. It minimises "pinball" with its kink rounded, over a width that
+        shrinks from 0.1 to 0.0001 in the units of the targets (see `standardize`).
     alpha : "auto" or float, default="auto"
-        Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. "auto" has it set
-        by the evidence under "lm", group by group, and is 1e-4 otherwise.
+        Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. With "auto" the
+        evidence sets it under "lm", for each group of weights; otherwise it is 1e-4.
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
+        Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
-        Schedule of "sgd": constant; falling as
-        ``learning_rate_init / (samples seen + 1) ** power_t``; or divided by 5 whenever the
-        loss (the validation score, under `early_stopping`) has stalled.
+        Schedule of the learning rate of "sgd": it is constant; it falls as
+        ``learning_rate_init / (samples seen + 1) ** power_t``; or it is divided by 5 whenever
+        the loss (under `early_stopping`, the validation score) has stalled.
     learning_rate_init : float, default=0.001
         Step size of "adam", "sgd" and "gd".
     power_t : float, default=0.5
         Exponent of the "invscaling" schedule.
     max_iter : int, default=200
-        Most iterations: epochs of "adam", "sgd" and "gd".
+        Largest number of iterations. For "adam", "sgd" and "gd" these are epochs.
     shuffle : bool, default=True
-        Whether minibatches are drawn anew in each epoch.
+        Whether each epoch draws new minibatches.
     random_state : int, RandomState instance or None, default=None
-        Of the initial weights, the rows held out by `early_stopping`, and the minibatches.
-        Pass an int for the same result at each call.
+        Seed of the initial weights, of the rows that `early_stopping` holds out, and of the
+        minibatches. Pass an int for the same result at each call.
     tol : float, default=1e-4
-        "lbfgs" stops when no component of the gradient is larger; "lm", to which the last mile
-        comes cheap, when none is larger than a ten-thousandth of it, or with ``alpha="auto"``
-        when the evidence has settled. The other solvers stop when the loss (the validation
-        score) has not improved by `tol` for `n_iter_no_change` epochs.
+        "lbfgs" stops when no component of the gradient is larger than `tol`. "lm" stops when no
+        component is larger than a ten-thousandth of `tol`, because its last steps cost little;
+        with ``alpha="auto"`` it stops when the evidence has settled. The other solvers stop when
+        the loss (under `early_stopping`, the validation score) has not improved by `tol` for
+        `n_iter_no_change` epochs.
     verbose : bool, default=False
-        Print the progress, the RMSE in the units of y: a line for each of the first iterations,
-        then for every tenth, hundredth and so on, with the time that is left if there are to be
-        `max_iter`.
+        Whether to print the progress, with the RMSE in the units of y: a line for each of the
+        first ten iterations, then for every tenth up to 100, and so on. It includes the time that
+        is left until `max_iter`.
     warm_start : bool, default=False
-        Start from the current `weights_` where there are any. They may be the last fit's, or
-        set by hand before the first.
+        Whether to start from the current `weights_`, if there are any. They can come from the
+        last fit, or be set before the first.
     momentum : float, default=0.9
         Momentum of "sgd".
     nesterovs_momentum : bool, default=True
-        Whether it is Nesterov's.
+        Whether the momentum is Nesterov's.
     early_stopping : bool, default=False
-        Hold rows out, stop when their score no longer improves, and keep the weights that
-        scored best. The score is R²; for the "pinball" loss it is D², the share of it that is
-        explained (:func:`~sklearn.metrics.d2_pinball_score`), and for "huber" that of the
+        Whether to hold rows out, stop when their score no longer improves, and keep the weights
+        with the best score. The score is R². For the "pinball" loss it is D², the explained share
+        of the loss (:func:`~sklearn.metrics.d2_pinball_score`). For "huber" it is D² of the
         absolute error.
     validation_fraction : float, default=0.1
-        Share of the rows that `early_stopping` holds out, if :meth:`fit` is given no `X_val`.
+        Share of the rows that `early_stopping` holds out, if :meth:`fit` gets no `X_val`.
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of "adam"'s means of the gradient and of its square.
+        Decay rates of the running means of the gradient and of its square in "adam".
     epsilon : float, default=1e-8
-        Keeps "adam"'s division finite.
+        Keeps the division in "adam" finite.
     n_iter_no_change : int, default=10
-        Epochs without improvement that are borne.
+        Training stops after more than this many epochs without improvement.
     max_fun : int, default=15000
-        Most evaluations of the loss by "lbfgs".
+        Largest number of evaluations of the loss by "lbfgs".
     n_init : int, default=1
-        Train from so many random starts and keep the best: by the score on held-out rows
-        under `early_stopping`, else by the evidence under "lm", else by the loss.
+        Number of random starts. The best is kept: by the score on held-out rows under
+        `early_stopping`, else by the evidence under "lm", else by the loss.
     standardize : bool, default=True
-        Train on z-scores of X and y. Predictions then do not depend on the units of either;
-        `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
-        :meth:`partial_fit` the z-scores are those of all rows seen so far. The "huber" and
-        "pinball" losses have the targets in units that outliers do not change, of 1.4826
-        times the median distance from the median (under :meth:`partial_fit`, that of each call,
-        pooled). The "poisson" loss has them as they are: `alpha` and `tol` weigh the more, the
-        smaller they are.
+        Whether to train on z-scores of X and y. Predictions then do not depend on the units of
+        either, and `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
+        :meth:`partial_fit` the z-scores are those of all rows so far. The "huber" and "pinball"
+        losses measure the targets in a unit that does not depend on outliers: 1.4826 times the
+        median distance from the median (under :meth:`partial_fit`, pooled over the calls). The
+        "poisson" loss uses raw targets. The smaller they are, the stronger is the effect of
+        `alpha` and `tol`.
     huber_delta : float, default=1.35
-        The error from which on the "huber" loss is linear, in the units of the targets that
-        `standardize` says, which are about their standard deviation without the outliers. The
-        smaller, the less outliers weigh.
+        The size of the error above which the "huber" loss is linear, in the units of the targets
+        (see `standardize`). These are about the standard deviation of the targets without
+        outliers. A smaller value gives outliers less weight.
     quantile : float, default=0.5
-        What the "pinball" loss is to predict, between 0 and 1.
+        The quantile that the "pinball" loss predicts, between 0 and 1.
 
     Attributes
     ----------
     weights_ : list of ndarray of shape (n_in + 1, n_out)
-        The matrix of each layer, bias row first, acting on raw X and giving raw y.
+        The matrix of each layer, bias row first. They act on raw X and give raw y.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        ``weights_[l][1:]``.
+        The coefficients of each layer, ``weights_[l][1:]``.
     intercepts_ : list of ndarray of shape (n_out,)
-        ``weights_[l][0]``.
+        The biases of each layer, ``weights_[l][0]``.
     solver_ : str
         The solver that was used.
     loss_ : float
@@ -179,36 +181,41 @@ default="sigmoid"
     loss_curve_ : list of float
         The loss at each iteration.
     validation_scores_ : list of float or None
-        The score of the rows held out at each iteration; None without `early_stopping`.
+        The score on the held-out rows at each iteration; None without `early_stopping`.
     validation_loss_curve_ : list of float or None
-        The loss on those rows, less the penalty, in the units of `loss_curve_`.
+        The loss on the held-out rows, without the penalty, in the units of `loss_curve_`.
     best_validation_score_ : float or None
         The best of the `validation_scores_`.
     n_iter_ : int
-        Iterations of the last call of :meth:`fit`, or of all calls of :meth:`partial_fit`.
+        Number of iterations of the last call of :meth:`fit`, or of all calls of
+        :meth:`partial_fit`.
     t_ : int
-        Rows seen, counting every epoch.
+        Number of rows seen, counted in every epoch.
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
     n_outputs_ : int
+        Number of outputs.
     out_activation_ : str
         "identity", or "exp" for the "poisson" loss.
     noise_std_ : float or ndarray of shape (n_outputs,)
-        Standard deviation of the noise, in the units of y. Only after "lm" on the squared
-        error, as are the next.
+        Standard deviation of the noise, in the units of y. This attribute and the next four
+        exist only after "lm" on the squared error.
     alpha_ : dict of str to float or ndarray
-        The precision of the prior of each group of weights, by the name of its layer.
+        The precision of the prior of each group of weights. The keys name the layer, such as
+        "coefs_[0]".
     log_marginal_likelihood_ : float
-        The log evidence: of the density of y, by Laplace's approximation.
+        The log evidence, the log density of y, by Laplace's approximation.
     n_effective_parameters_ : float
-        How many parameters the data determine.
+        The number of parameters that the data determine.
     feature_importances_ : ndarray of shape (`n_features_in_`,)
-        How far each input moves the predictions, summing to one: the root mean square, over
-        the training rows, of their derivative by it, both in units of their deviation. What
-        does not matter, the precisions in `alpha_` take out of the network.
+        How far each input moves the predictions, summing to one. It is the root mean square, over
+        the training rows, of the derivative of the prediction with respect to the input, both in
+        units of their standard deviations. The precisions in `alpha_` remove inputs that do not
+        matter.
     n_features_in_ : int
+        Number of features seen during :meth:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Only where all feature names of X are strings.
+        Names of the features. Defined only if X has feature names that are all strings.
 
     See Also
     --------
@@ -216,17 +223,17 @@ default="sigmoid"
 
     Notes
     -----
-    With rows weighted by s (1 by default), the loss is
+    With rows of weight s (1 by default), the loss is
 
         L = 1/(2 Σs) Σᵢ sᵢ ‖ŷᵢ - yᵢ‖²  +  alpha/(2 Σs) ‖coefs‖².
 
-    Other losses have in the place of ½ ‖ŷ - y‖² the sum over the outputs of, with e = ŷ - y,
+    The other losses replace ½ ‖ŷ - y‖² by a sum over the outputs. With e = ŷ - y, its terms are
 
-        huber      ½ e² up to δ in size, and δ (abs(e) - δ/2) from there
-        poisson    ŷ - y log ŷ + y log y - y,    ŷ = exp(z) of the network's output z
+        huber      ½ e² if abs(e) is at most δ, otherwise δ (abs(e) - δ/2)
+        poisson    ŷ - y log ŷ + y log y - y, where ŷ = exp(z) of the network's output z
         pinball    max((1 - q) e, -q e)
 
-    Arithmetic has the dtype of X: float32 data are trained on in float32.
+    Training uses the dtype of X, except that "lm" always computes in float64.
 
     References
     ----------
@@ -373,16 +380,20 @@ default="sigmoid"
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse data are densified a block of rows at a time.
+            The inputs, in any units. Sparse data are made dense a block of rows at a time.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets, in any units.
         sample_weight : array-like of shape (n_samples,), default=None
-            An integer weight is as good as that many copies of the row.
+            The weights of the rows. An integer weight has the same effect as that many copies
+            of the row.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows by which `early_stopping` decides, in place of rows of X that it would hold
-            out. A :class:`~sklearn.pipeline.Pipeline` transforms them as it does X if it is
-            told to: ``Pipeline(..., transform_input=["X_val"])``.
+            Validation rows for `early_stopping`, which then holds no rows of X out. To have a
+            :class:`~sklearn.pipeline.Pipeline` transform them as it transforms X, use
+            ``Pipeline(..., transform_input=["X_val"])``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            The targets of the validation rows.
         sample_weight_val : array-like of shape (n_val,), default=None
+            The weights of the validation rows.
 
         Returns
         -------
@@ -391,10 +402,10 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, if y is negative where the
-            `loss` is "poisson", if the `solver` does not take the `loss`, if only one of `X_val`
-            and `y_val` is given, or they are without `early_stopping`, or if training diverges;
-            the estimator is then what it was before.
+            If the data are not finite numbers of matching shapes, if y is negative and the
+            `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
+            `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
+            training diverges. The estimator then stays as it was.
         """
         validation = given_validation(X_val, y_val, sample_weight_val)
         if validation and not self.early_stopping:
@@ -409,15 +420,18 @@ default="sigmoid"
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Go on training for one epoch over some rows, with "adam" (also "auto"), "sgd" or "gd".
+        """Train for one more epoch, over these rows, with "adam" (also "auto"), "sgd" or "gd".
 
-        The solver goes on where it left off: its moments, its momentum, its learning rate.
+        The solver keeps its moments, its momentum and its learning rate from call to call.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The inputs, in the same units at every call.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets, in the same units at every call.
         sample_weight : array-like of shape (n_samples,), default=None
+            The weights of the rows.
 
         Returns
         -------
@@ -426,7 +440,7 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            As :meth:`fit`; also if `early_stopping` is set.
+            In the same cases as :meth:`fit`, and if `early_stopping` is set.
         """
         if self.early_stopping:
             raise ValueError(
@@ -437,14 +451,14 @@ default="sigmoid"
         if self.solver == "auto" and solver is not None and solver not in IN_PARTS:
             warn(
                 f"partial_fit goes on with 'adam' from a model that {solver!r} has trained to its "
-                "minimum, which may make it worse, and takes its error bars away. Call fit with "
-                "all rows to keep both, or set solver='adam' and train by partial_fit alone.",
+                "minimum. This can make the model worse, and removes its error bars. To keep both, "
+                "call fit with all rows; or set solver='adam' and train by partial_fit alone.",
                 UserWarning,
             )
         return self._fit(Given(X, y, sample_weight), None, Start.of(self, one_epoch=True))
 
     def _fit(self, given: Given, validation: Given | None, start: Start) -> Self:
-        """Prepare the data, train, and become what was trained."""
+        """Prepare the data, train, and set the fitted attributes."""
         with self._unchanged_on_error():
             plan = self._plan(given, validation, start)
             task = self._begin_task(plan)
@@ -458,7 +472,7 @@ default="sigmoid"
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
-        """Leave the estimator as it was if fitting it raises."""
+        """Restore the estimator if the fit raises an error."""
         before = self.__dict__.copy()
         try:
             yield
@@ -474,7 +488,7 @@ default="sigmoid"
         return make_loss(self.loss, huber_delta=self.huber_delta, quantile=self.quantile)
 
     def _plan(self, given: Given, validation: Given | None, start: Start) -> Plan:
-        """What to train, on the data prepared, and by which rule."""
+        """The network, the prepared data, and the rule that trains it."""
         refuse_solver_without_loss(self.solver, self.loss, self.alpha)
         loss, rng = self._loss(), start.random_state(self.random_state)
         is_first = start.weights is None or not hasattr(self, "n_features_in_")
@@ -498,7 +512,7 @@ default="sigmoid"
         return [int(size) for size in sizes]
 
     def _begin_task(self, plan: Plan) -> Task | None:
-        """Tell the callbacks that training begins, on what was given less what is held out."""
+        """Tell the callbacks that training begins, and give them the rows without held-out rows."""
 
         def metadata() -> dict[str, Any] | None:
             sample_weight = plan.data.trained_on.sample_weight
@@ -516,7 +530,7 @@ default="sigmoid"
     def _monitor(
         self, plan: Plan, task: Task | None, kind: Callable[..., Monitor] = Monitor
     ) -> Monitor:
-        """Who watches the training."""
+        """The monitor of the training."""
         held_out, validation, progress = plan.data.held_out, None, None
         if held_out is not None:
             validation = partial(score_and_loss, plan.network, held_out, plan.loss)
@@ -550,23 +564,24 @@ default="sigmoid"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         return_std : bool, default=False
-            Also return the standard deviation of a new observation, after training by "lm" on
-            the squared error: the noise, and how unsure the weights are, by Laplace's
-            approximation.
+            Also return the standard deviation of a new observation: the noise and the
+            uncertainty of the weights together, by Laplace's approximation. It is available after
+            training by "lm" on the squared error.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions, in the units of y.
         std : ndarray of the same shape
-            Only if `return_std`.
+            The standard deviations, in the units of y. Only if `return_std`.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`, or if `return_std` is asked for
-            after training by a solver, or on a loss, that has no posterior.
+            If X has other columns than the X of :meth:`fit`, or with `return_std` if the solver
+            or the loss of the training gives no posterior.
         """
         check_is_fitted(self)
         model = self._model
@@ -576,7 +591,7 @@ default="sigmoid"
             wanted = " on loss='squared_error'" if other else ""
             raise ValueError(
                 f"return_std needs a model trained{wanted} by solver='lm', and this one was by "
-                f"{solver!r}{other}, which knows no posterior."
+                f"{solver!r}{other}, which gives no error bars."
             )
         X = checked_inputs(self, X)
         y = model.predict(X)
@@ -584,7 +599,7 @@ default="sigmoid"
         return (y, model.std(X).reshape(y.shape)) if return_std else y
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
-        """The derivative of each prediction by each input, from the backward pass.
+        """The derivative of each prediction with respect to each input.
 
         Parameters
         ----------
@@ -593,7 +608,7 @@ default="sigmoid"
         Returns
         -------
         ndarray of shape (n_samples, n_features) or (n_samples, n_outputs, n_features)
-            In units of y per unit of each column of X.
+            The derivatives, in units of y per unit of each column of X.
 
         Raises
         ------
@@ -619,7 +634,7 @@ default="sigmoid"
     def weights_(self) -> list[FloatArray]:
         """The matrix of each layer, bias row first, of shape (n_in + 1, n_out).
 
-        Set them, before the first fit or after, to start from them under `warm_start`.
+        Set them, before the first fit or later, to start from them under `warm_start`.
         """
         return self._of_model("weights_").weights
 
@@ -628,18 +643,17 @@ default="sigmoid"
         self._model = Model.of_weights(weights, self.activation, self._loss().out_activation)
 
     def _of_model(self, name: str) -> Model:
-        """The model; an AttributeError, so that `hasattr` is False, before there is one."""
+        """The fitted model. Raises AttributeError before the fit, so that `hasattr` is False."""
         if "_model" not in vars(self):
             raise AttributeError(f"{type(self).__name__} is not fitted, and has no {name}.")
         return self._model
 
     def _of_posterior(self, name: str) -> Model:
-        """The model; an AttributeError if it has no posterior."""
+        """The fitted model. Raises AttributeError if it has no posterior."""
         model = self._of_model(name)
         if model.posterior is None:
             raise AttributeError(
-                f"{name} needs a model trained by solver='lm' on loss='squared_error', which has "
-                "a posterior."
+                f"{name} exists only after training by solver='lm' on loss='squared_error'."
             )
         return model
 
@@ -655,7 +669,7 @@ default="sigmoid"
 
     @property
     def out_activation_(self) -> str:
-        """What makes a prediction of what the output layer gives."""
+        """The name of the function that turns the network's output into the prediction."""
         return self._of_model("out_activation_").link
 
     @property
@@ -665,17 +679,17 @@ default="sigmoid"
 
     @property
     def alpha_(self) -> dict[str, float | FloatArray]:
-        """The precision of the prior of each group of weights, by the name of its layer."""
+        """The precision of the prior of each group of weights, under the name of its layer."""
         return self._of_posterior("alpha_").precisions
 
     @property
     def log_marginal_likelihood_(self) -> float:
-        """The log evidence: of the density of y, by Laplace's approximation."""
+        """The log evidence, the log density of y, by Laplace's approximation."""
         return self._of_posterior("log_marginal_likelihood_").log_marginal_likelihood
 
     @property
     def n_effective_parameters_(self) -> float:
-        """How many parameters the data determine."""
+        """The number of parameters that the data determine."""
         posterior = self._of_posterior("n_effective_parameters_").posterior
         assert posterior is not None
         return posterior.n_effective_parameters
@@ -705,7 +719,7 @@ def _fitted_attributes(
     relevances: FloatArray | None = None,
     left_off: LeftOff | None = None,
 ) -> dict[str, Any]:
-    """The attributes of an estimator whose training has come to ``w``, whether it ends there."""
+    """The fitted attributes for the weights ``w``, at the end of training or on the way."""
     network, data, watched = plan.network, plan.data, monitor.early_stopping
     link = plan.loss.out_activation
     model = Model.of_training(network, w, data.units, data.dtype, link, posterior, relevances)
@@ -727,7 +741,7 @@ def _fitted_attributes(
 
 
 def _rmse(plan: Plan) -> Callable[[FloatArray, float], float] | None:
-    """The error in the units of y, of weights and their loss, where there is one error."""
+    """A function from weights and their loss to the RMSE in the units of y, or None."""
     if not plan.loss.is_quadratic or plan.network.layer_sizes[-1] > 1:
         return None
     objective, scale = plan.objective(), plan.data.units.outputs.scale[0]

@@ -1,9 +1,9 @@
-"""The data, read a block of rows at a time in the layout of the network.
+"""Read the data a block of rows at a time, in the layout of the network.
 
-A block is densified, standardised, transposed and given its row of ones as it is read, so
-that the data as a whole is never copied. What is done to a block is a :class:`Kernel`, which
-holds no rows. :class:`Rows` runs it over all blocks, in :meth:`Rows.sum` and
-:meth:`Rows.gather`: the only loops over the data that the deterministic solvers know.
+As a block is read, it is made dense, standardised and transposed, and gets its row of ones. So the
+data as a whole are never copied. A :class:`Kernel` computes something for a block, and holds no
+rows. :class:`Rows` runs a kernel over all blocks, in :meth:`Rows.sum` and :meth:`Rows.gather`. The
+deterministic solvers use no other loops over the data.
 """
 
 import operator
@@ -33,16 +33,16 @@ GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
 
 _blas_is_limited = threading.Lock()
-"""Held by the pass whose threads have limited BLAS to one thread each.
+"""Held by the pass over the data that has limited BLAS to one thread.
 
-The limit is that of the whole process: a second pass at the same time would find the limit,
-take it for the user's setting, and leave it behind.
+The limit holds for the whole process. A second pass at the same time would mistake it for the
+user's setting, and restore it in the end.
 """
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much of the memory, in numbers of 8 bytes, the work on a block may take.
+    """How much memory the work on a block may take, in numbers of 8 bytes.
 
     Parameters
     ----------
@@ -51,13 +51,15 @@ class Budget:
     jacobian : int, default=2**20
         A block of the Jacobian: 8 MB, so that its products are large enough to be fast.
     factor : int, default=2**19
-        A block that is factored by rows.
+        A block of rows that is factorised.
     least_rows : int, default=256
-        Rows of a block at least: with fewer, a product of wide layers waits for their weights.
+        The smallest number of rows in a block. With fewer, a product of wide layers spends its
+        time on reading their weights.
     kept : int, default=2**20
-        Data of up to so many numbers are kept as read (8 MB), not standardised at every pass.
+        Data of up to this size (8 MB) are kept as read, and not standardised again at every pass.
     threaded : int, default=2**22
-        Work on more numbers than this, some ten milliseconds, is worth starting threads for.
+        Threads are started for work on more numbers than this, which takes about ten
+        milliseconds.
     """
 
     block: int = 1 << 17
@@ -69,7 +71,7 @@ class Budget:
 
 
 class Block(NamedTuple):
-    """Some rows of the data, one column for each.
+    """Some rows of the data. Each row is a column of the arrays.
 
     Attributes
     ----------
@@ -77,8 +79,9 @@ class Block(NamedTuple):
         A row of ones, then the features.
     targets : array of shape (n_outputs, n_rows)
     weights : array of shape (n_rows,) or None
+        The weight of each row; None if all weigh 1.
     start : int or None
-        The position of its first row in the data, where they are read in order.
+        The position of the block's first row in the data; None if rows are not in order.
     """
 
     inputs: FloatArray
@@ -92,7 +95,7 @@ class Block(NamedTuple):
         return float(self.inputs.shape[1] if self.weights is None else self.weights.sum())
 
     def part(self, start: int, stop: int, position: int | None = None) -> "Block":
-        """Rows `start` to `stop`, as views."""
+        """The rows from `start` to `stop`, as views."""
         weights = None if self.weights is None else self.weights[start:stop]
         return Block(self.inputs[:, start:stop], self.targets[:, start:stop], weights, position)
 
@@ -103,16 +106,16 @@ class Block(NamedTuple):
 
 
 class Work(threading.local):
-    """The arrays that kernels work in, kept from block to block. Every thread has its own.
+    """The arrays that kernels work in. They are kept from block to block; each thread has its own.
 
     Parameters
     ----------
     n_rows : int
-        Of the data as a whole.
+        Number of rows in the whole data.
     dtype : dtype
     kept : int
-        Where a pass over all rows takes up to so many numbers, every block has a workspace of
-        its own, in which the last forward pass stays.
+        If a pass over all rows needs at most this many numbers, every block has its own
+        workspace, which keeps the last forward pass.
     """
 
     def __init__(self, n_rows: int, dtype: np.dtype[Any], kept: int) -> None:
@@ -121,7 +124,7 @@ class Work(threading.local):
         self._arrays: dict[tuple[int, ...], FloatArray] = {}
 
     def workspace(self, network: Network, block: "Block") -> Workspace:
-        """The arrays of a pass over a block; `w` is None unless they are the block's own."""
+        """The arrays for a pass over a block. Their `w` is None unless the block has its own."""
         n_rows = block.inputs.shape[1]
         own = block.start is not None and self._n_rows * network.floats_per_row <= self._kept
         key = (network, n_rows, block.start if own else None)
@@ -132,22 +135,22 @@ class Work(threading.local):
         return workspace
 
     def array(self, *shape: int) -> FloatArray:
-        """A float64 array of that shape, with whatever was left in it."""
+        """A float64 array of that shape. Its values are arbitrary."""
         if shape not in self._arrays:
             self._arrays[shape] = np.empty(shape)
         return self._arrays[shape]
 
 
 class Kernel(ABC, Generic[Result]):
-    """What is done to a block of rows.
+    """A computation on a block of rows.
 
-    A kernel holds its small arguments (a network, weights), never rows, so that it can be sent
-    to wherever the rows are: it pickles, and it is safe to call from several threads.
+    A kernel holds small arguments (a network, weights), but no rows. So it can be pickled and sent
+    to where the rows are, and several threads can call it at the same time.
 
     Attributes
     ----------
     size : str
-        Which number of the :class:`Budget` its working set keeps to.
+        The field of :class:`Budget` that limits its working set.
     """
 
     size: ClassVar[str] = "block"
@@ -155,7 +158,7 @@ class Kernel(ABC, Generic[Result]):
     @property
     @abstractmethod
     def floats_per_row(self) -> int:
-        """How many numbers the work on one row needs."""
+        """The number of floats that the work on one row needs."""
 
     @abstractmethod
     def __call__(self, block: Block, work: Work) -> Result:
@@ -172,7 +175,7 @@ class RowKernel(Kernel[FloatArray]):
 
 
 class Accumulator(Kernel[Total]):
-    """A kernel whose total is too large to make one for each block: it adds to that so far."""
+    """A kernel that adds to a running total, because a total for each block would be too large."""
 
     @abstractmethod
     def zero(self) -> Total:
@@ -190,7 +193,7 @@ class Accumulator(Kernel[Total]):
 
 
 class Sums:
-    """Several things that add up, member by member, in place where they allow it."""
+    """Several totals that add up member by member, in place if they support it."""
 
     def __init__(self, *members: Any) -> None:
         self.members = list(members)
@@ -213,11 +216,11 @@ class Rows:
     sample_weight : array of shape (n_samples,), optional
         Rows of weight 0 are left out.
     index : array of int, optional
-        Which rows of X to take, all by default.
+        The positions of the rows to use; by default all.
     units : Units, optional
-        What the blocks are measured in, raw by default.
+        The units of the blocks; by default raw.
     dtype : dtype, default=float64
-        Of the blocks.
+        The dtype of the blocks.
     on_grid : bool, default=False
         Whether to round the blocks to multiples of GRID.
     budget : Budget, optional
@@ -226,8 +229,9 @@ class Rows:
     Attributes
     ----------
     n_rows : int
+        Number of rows in use.
     n_columns : int
-        Of X and y together.
+        Number of columns of X and y together.
     total_weight : float
         Σs, the sum of the rows' weights.
     """
@@ -263,7 +267,7 @@ class Rows:
         self.work = Work(self.n_rows, self.dtype, self.budget.kept)
 
     def _like(self, **changes: Any) -> "Rows":
-        """These rows but for some of the arguments."""
+        """The same rows, with some arguments changed."""
         own = {
             "index": self.index,
             "units": self._units,
@@ -275,21 +279,21 @@ class Rows:
 
     @cached_property
     def units(self) -> Units:
-        """What the blocks are measured in."""
+        """The units of the blocks."""
         return self._units or Units.raw(self.X.shape[1], self.y.shape[1])
 
     @cached_property
     def _kept(self) -> Block | None:
-        """All rows as read, where they are few."""
+        """All rows as read, if they are few."""
         few = self.n_rows * self.n_columns <= self.budget.kept
         return self._read(slice(None)) if few else None
 
     def take(self, index: IntArray) -> "Rows":
-        """Some of the rows, by their positions."""
+        """Some of the rows, by their positions among these."""
         return self._like(index=index if self.index is None else self.index[index])
 
     def in_units(self, units: Units) -> "Rows":
-        """The same rows measured in other units."""
+        """The same rows in other units."""
         return self._like(units=units)
 
     def in_dtype(self, dtype: DTypeLike) -> "Rows":
@@ -297,19 +301,19 @@ class Rows:
         return self if np.dtype(dtype) == self.dtype else self._like(dtype=dtype)
 
     def coarse(self) -> "Rows":
-        """The same rows with z-scores rounded to multiples of GRID, or these if they are raw.
+        """The same rows with z-scores rounded to multiples of GRID. Raw rows stay as they are.
 
-        The same data in other units have the same z-scores but for rounding, and a long
-        descent by curvature magnifies the least difference at every step. Rounded alike,
-        nearly all data start from the same numbers to the last bit. Blocks in float32 stay as
-        they are: their own rounding is not far from the grid.
+        In other units the same data have z-scores that differ by rounding. A long second-order
+        descent magnifies even the smallest difference at every step. After rounding to the grid,
+        nearly all z-scores are the same to the last bit. Blocks in float32 stay as they are: their
+        own rounding is nearly as coarse as the grid.
         """
         if self.units.are_raw or self.dtype != np.float64:
             return self
         return self._like(on_grid=True)
 
     def _read(self, rows: slice | IntArray) -> Block:
-        """The given rows (positions in `index`) as a block."""
+        """The rows at the given positions of `index`, as a block."""
         if self.index is not None:
             rows = self.index[rows]
         X = self.X[rows]
@@ -331,17 +335,17 @@ class Rows:
         return Block(inputs, targets, weights)
 
     def whole(self) -> Block:
-        """All rows as one block. Only for rows that are few."""
+        """All rows as one block. Use it only for few rows."""
         return self._read(slice(None)) if self._kept is None else self._kept
 
     def moments(self) -> tuple[Moments, Moments]:
-        """The moments of the inputs and of the targets, not finite where they overflow."""
+        """The moments of the inputs and of the targets. They are not finite if they overflow."""
         with np.errstate(over="ignore", invalid="ignore"):
             inputs, targets = self.sum(_MomentsOfColumns(self.n_columns))
         return inputs, targets
 
     def robust_target_moments(self, center: float) -> Moments:
-        """What :meth:`Moments.robust` has in the place of the targets' moments."""
+        """The robust moments of the targets: see :meth:`Moments.robust`."""
         y, s = self.y, self.sample_weight
         if self.index is not None:
             y, s = y[self.index], None if s is None else s[self.index]
@@ -351,34 +355,34 @@ class Rows:
     # The loops over blocks ----------------------------------------------------------------
 
     def block_rows(self, kernel: Kernel[Any]) -> int:
-        """How many rows a kernel takes at a time."""
+        """The number of rows in a block for this kernel."""
         numbers: int = getattr(self.budget, kernel.size)
         fit = numbers // (kernel.floats_per_row + self.n_columns)
         return max(fit, self.budget.least_rows)
 
     def blocks(self, size: int) -> Iterator[Block]:
-        """The data in order, `size` rows at a time."""
+        """The blocks of `size` rows, in order."""
         for start in range(0, self.n_rows, size):
             yield self._block(start, size)
 
     def _block(self, start: int, size: int) -> Block:
-        """Rows `start` to `start + size`, or to the last."""
+        """The rows from `start` to `start + size`, or to the last row."""
         stop = min(start + size, self.n_rows)
         if self._kept is not None:
             return self._kept.part(start, stop, start)
         return self._read(slice(start, stop))._replace(start=start)
 
     def map(self, kernel: Kernel[Result]) -> Iterator[Result]:
-        """The results for all blocks, in order.
+        """The results of a kernel for all blocks, in order.
 
-        Where there is much to do, blocks are read and worked on by as many threads as OpenMP
-        would take (``OMP_NUM_THREADS``, ``threadpoolctl``); BLAS then keeps to one in each. The
-        results do not depend on how many there are.
+        On large data, as many threads as OpenMP would use read the blocks and work on them
+        (``OMP_NUM_THREADS``, ``threadpoolctl``). BLAS then uses one thread in each. The results do
+        not depend on the number of threads.
         """
         return self._map(kernel, lambda block: kernel(block, self.work))
 
     def _map(self, kernel: Kernel[Any], f: Callable[[Block], Result]) -> Iterator[Result]:
-        """``f(block)`` of the blocks that a kernel takes, in order."""
+        """``f(block)`` for all blocks, in order. The kernel sets their size."""
         size = self.block_rows(kernel)
         starts = range(0, self.n_rows, size)
         n_floats = self.n_rows * (kernel.floats_per_row + self.n_columns)
@@ -395,7 +399,7 @@ class Rows:
     def _threaded(
         self, f: Callable[[Block], Result], starts: range, size: int, n_threads: int
     ) -> Iterator[Result]:
-        errors = np.geterr()  # of which other threads know nothing
+        errors = np.geterr()  # other threads have their own
 
         def work(start: int) -> Result:
             with np.errstate(**errors):
@@ -403,7 +407,7 @@ class Rows:
 
         limit = _get_threadpool_controller().limit(limits=1, user_api="blas")
         with limit, ThreadPoolExecutor(n_threads) as pool:
-            # A few at a time, so that results do not pile up.
+            # A few at a time, so that results do not accumulate in memory.
             for i in range(0, len(starts), 8 * n_threads):
                 yield from pool.map(work, starts[i : i + 8 * n_threads])
 
@@ -414,7 +418,12 @@ class Rows:
         ----------
         kernel : Kernel
             Its results add up by ``+=``. An :class:`Accumulator` adds to one total, in one
-            thread: its products are large, and BLAS has threads of its own.
+            thread: its products are large, and BLAS uses its own threads for them.
+
+        Returns
+        -------
+        object
+            What the kernel returns for a block, summed over all blocks.
         """
         if isinstance(kernel, Accumulator):
             total: Total = kernel.zero()
@@ -424,7 +433,7 @@ class Rows:
         parts = self.map(kernel)
         total = next(parts)
         for part in parts:
-            total += part  # type: ignore[operator]  # totals add up, which no type says
+            total += part  # type: ignore[operator]  # no type says that totals add up
         return total
 
     def gather(self, kernel: RowKernel) -> FloatArray:
@@ -480,13 +489,13 @@ class _MomentsOfColumns(Kernel[Sums]):
 
 
 def _round(values: FloatArray) -> None:
-    """To multiples of GRID in place: the last bit of a number between 2^52 and 2^53 GRID."""
+    """Round to multiples of GRID, in place. GRID is the last bit of numbers around 2^52 GRID."""
     values += 1.5 * 2.0**52 * GRID
     values -= 1.5 * 2.0**52 * GRID
 
 
 def _z_scores(values: FloatArray, scaling: Scaling, out: FloatArray) -> None:
-    """The z-scores of ``values`` (n_rows, n_columns), transposed into ``out``."""
+    """Write the z-scores of ``values`` (n_rows, n_columns), transposed, to ``out``."""
     if np.result_type(values, out) == out.dtype:
         mean, scale = scaling.mean.astype(out.dtype), scaling.scale.astype(out.dtype)
         np.subtract(values.T, mean[:, np.newaxis], out=out)

@@ -1,7 +1,7 @@
-"""z-scores, z = (x - mean) / scale, and folding them into a network's first and last layer.
+"""z-scores, z = (x - mean) / scale, and how to fold them into a network's first and last layer.
 
-Training sees only z-scores. Because the first layer and the last are linear in what they
-read and write, the same function of the *raw* data is had by changing their weights alone:
+Training sees only z-scores. The first layer is linear in its inputs, and the last layer in its
+outputs. So changing the weights of these two layers gives the same function of the *raw* data:
 
     first layer    W z + b   =  (W / scale) x  +  b - (W / scale) mean
     last layer     y         =  scale (V h + c)  +  mean
@@ -18,11 +18,11 @@ from ._typing import FloatArray
 
 @dataclass(frozen=True)
 class Moments:
-    """The mean and the standard deviation of some columns, over rows that weigh `weight`.
+    """The mean and the standard deviation of some columns, over rows of total weight `weight`.
 
     Moments of parts of the data add up to the moments of the whole (Chan, Golub & LeVeque,
-    1983), here in terms of standard deviations, so that no value is ever squared on its own:
-    data of the scale of 1e300 or 1e-300 neither overflows nor vanishes.
+    1983). Here the sum uses standard deviations, and squares no value. So data of the scale of
+    1e300 or 1e-300 neither overflow nor underflow.
 
     Examples
     --------
@@ -40,10 +40,10 @@ class Moments:
 
     @classmethod
     def of(cls, columns: FloatArray, weights: FloatArray | None = None) -> Self:
-        """The moments of ``columns`` (n_columns, n_rows), rows weighted by ``weights``.
+        """The moments of ``columns`` (n_columns, n_rows), with rows weighted by ``weights``.
 
-        Values are taken from the first row on, so that a constant column has a standard
-        deviation of exactly 0, and are divided by their range before they are squared.
+        The first row is subtracted from all rows, so that a constant column has a standard
+        deviation of exactly 0. The differences are divided by their range before they are squared.
         """
         total = float(columns.shape[1] if weights is None else weights.sum())
         first = columns[:, :1]
@@ -57,18 +57,19 @@ class Moments:
 
     @classmethod
     def robust(cls, columns: FloatArray, weights: FloatArray | None, center: float) -> Self:
-        """In their place a quantile and the median distance from the median, for outliers' sake.
+        """A quantile as the mean, and the scaled median distance from the median as the std.
 
-        The distance is in units of that of a normal distribution, 0.6745 standard deviations,
-        so that for such columns it is the standard deviation. Where more than half of the values
-        are the same it is nought, and the mean distance, in its units, takes its place.
+        Outliers hardly change either. The median distance is divided by 0.6745, which is its
+        value for a standard normal distribution. So for normal columns it is the standard
+        deviation. If more than half of the values are equal it is 0, and the scaled mean distance
+        takes its place.
 
         Parameters
         ----------
         columns : array of shape (n_columns, n_rows)
         weights : array of shape (n_rows,), optional
         center : float
-            Which quantile to give as the mean.
+            The quantile that takes the place of the mean.
         """
         s = np.ones(columns.shape[1]) if weights is None else weights.astype(np.float64)
         distances = np.abs(columns - _quantile(columns, s, 0.5)[:, np.newaxis])
@@ -86,16 +87,16 @@ class Moments:
 
 
 def _quantile(columns: FloatArray, weights: FloatArray, q: float) -> FloatArray:
-    """The least value of each column that weighs, with all below it, q of the whole or more."""
+    """The smallest value of each column up to which the weights sum to at least q of the total."""
     return np.quantile(columns, q, axis=1, weights=weights, method="inverted_cdf")
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """The units in which columns are measured: a column's z-score is (x - mean) / scale.
+    """The units of some columns: the z-score of a value x is (x - mean) / scale.
 
-    A column that does not vary has z-scores of 0, and counts for nothing when weights are
-    brought into other units: a constant input is ignored, a constant target is predicted.
+    A column that does not vary has z-scores of 0. When weights are converted to other units, a
+    constant input is ignored, and a constant target is predicted.
     """
 
     mean: FloatArray
@@ -109,7 +110,7 @@ class Scaling:
 
     @classmethod
     def of(cls, moments: Moments, dtype: DTypeLike) -> Self:
-        """z-scores by `moments`, rounded to `dtype`: what is folded is exactly what was used."""
+        """z-scores with these moments, rounded to `dtype`, so that training and weights agree."""
         varies = moments.std > 1 / np.finfo(dtype).max  # else the z-scores would overflow
         scale = np.where(varies, moments.std, 1)
         return cls(
@@ -129,12 +130,12 @@ class Units:
 
     @classmethod
     def raw(cls, n_inputs: int, n_outputs: int) -> Self:
-        """The units that the data came in."""
+        """The units of the raw data."""
         return cls(Scaling.identity(n_inputs), Scaling.identity(n_outputs), are_raw=True)
 
 
 def change_units(weights: list[FloatArray], old: Units, new: Units) -> list[FloatArray]:
-    """The weights that compute in `new` units the function that `weights` compute in `old`.
+    """The weights that compute, in `new` units, the same function as `weights` in `old` units.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def change_units(weights: list[FloatArray], old: Units, new: Units) -> list[Floa
     Returns
     -------
     list of arrays of shape (n_in + 1, n_out)
-        float64 copies. Between equal units nothing changes, to the last bit.
+        float64 copies. If the units are equal, they are equal to `weights` to the last bit.
     """
     changed: list[FloatArray] = [W.astype(np.float64) for W in weights]
 

@@ -1,4 +1,4 @@
-"""Training: which rule, from where, in how many attempts, and what becomes of an interruption."""
+"""Train a network: choose the rule and the start, make one or several attempts, keep the best."""
 
 import copy
 from collections.abc import Callable
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
     from .regressor import SigmoidMLPRegressor
 
 AUTO_LM_COST = 4e9
-"""``solver="auto"`` is "lm" where P² (n_samples + P) is less, with P parameters."""
+"""``solver="auto"`` is "lm" if P² (n_samples + P) is at most this, with P parameters."""
 
 AUTO_LBFGS_ROWS = 10_000
-"""Otherwise it is "lbfgs" up to so many rows, "adam" above."""
+"""Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
 
 AUTO_ALPHA = 1e-4
-"""``alpha="auto"`` where no evidence sets it."""
+"""The value of ``alpha="auto"`` if the evidence does not set it."""
 
 AUTO_BATCH_SIZE = 200
-"""``batch_size="auto"``, or all rows where they are fewer."""
+"""The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
 
 IN_PARTS = ("adam", "sgd", "gd")
-"""The solvers that need not see all rows at once."""
+"""The solvers that :meth:`SigmoidMLPRegressor.partial_fit` can use."""
 
 
 # Where training begins --------------------------------------------------------------------------
 
 
 class LeftOff(NamedTuple):
-    """What :meth:`SigmoidMLPRegressor.partial_fit` needs to go on where it left off."""
+    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on."""
 
     solver: Solver
     rng: RandomState
@@ -69,18 +69,18 @@ class LeftOff(NamedTuple):
 
 @dataclass(frozen=True)
 class Start:
-    """Where training begins: at random weights, at given ones, or where partial_fit left off.
+    """The start of training: random weights, given weights, or the end of an earlier partial_fit.
 
     Attributes
     ----------
     weights : list of arrays of shape (n_in + 1, n_out), or None
-        Given weights, which act on raw data; None for random ones.
+        Given weights, which act on raw data. None means random weights.
     loss_curve : list of float
-        Of the training that led to them.
+        The losses of the training that led to these weights.
     n_iter, t : int
-        The iterations of earlier calls, and the rows that they saw, which count on.
+        The iterations of earlier calls, and the rows that they saw. Training adds to both.
     left_off : LeftOff or None
-        Where an earlier call left off.
+        The state at the end of an earlier call of partial_fit.
     one_epoch : bool
         Whether training is one epoch over a part of the data.
     """
@@ -94,7 +94,7 @@ class Start:
 
     @classmethod
     def of(cls, estimator: "SigmoidMLPRegressor", *, one_epoch: bool) -> "Start":
-        """From the weights of an estimator, if it has any."""
+        """The start from the weights of an estimator, or from random ones if it has none."""
         if not hasattr(estimator, "weights_"):
             return cls(one_epoch=one_epoch)
         left_off = getattr(estimator, "_left_off", None) if one_epoch else None
@@ -113,19 +113,19 @@ class Start:
         return self.left_off.moments if self.left_off else None
 
     def random_state(self, random_state: int | RandomState | None) -> RandomState:
-        """The state that was left off, or a new one."""
+        """The random state of the earlier call, or a new one."""
         if self.left_off:
             return copy.deepcopy(self.left_off.rng)
         return check_random_state(random_state)
 
     def resume(self, solver: Solver, monitor: Monitor) -> None:
-        """Have the solver and the monitor go on."""
+        """Give the solver and the monitor their earlier state."""
         n_stalled = None
         if self.left_off and isinstance(solver, MinibatchSolver):
             solver.resume(self.left_off.solver)
             n_stalled = self.left_off.n_stalled
         elif self.left_off:
-            n_stalled = 0  # "gd" has no rate to lower, and would stand still
+            n_stalled = 0  # "gd" cannot lower its rate, and would make no step
         if self.weights is not None:
             monitor.resume(self.loss_curve, n_stalled)
 
@@ -141,15 +141,15 @@ class Rule:
     ----------
     name : {"lm", "lbfgs", "adam", "sgd", "gd"}
     alpha : float
-        Strength of the penalty; 0 where the evidence sets it.
+        Strength of the penalty; 0 if the evidence sets it.
     max_iter : int
-        Iterations, or epochs, at most.
+        Largest number of iterations or epochs.
     n_init : int
-        Random starts.
+        Number of random starts.
     by_evidence : bool
         Whether the evidence sets the penalties.
     make_solver : callable
-        From a random state to a new solver.
+        Maps a random state to a new solver.
     """
 
     name: str
@@ -161,7 +161,7 @@ class Rule:
 
     @property
     def n_parts(self) -> int:
-        """Parts of training from one start: iterations, or ascents and a search."""
+        """The number of tasks in training from one start: iterations, or ascents and a search."""
         return len(STARTS) + 1 if self.by_evidence else self.max_iter
 
     @property
@@ -173,7 +173,7 @@ class Rule:
 def choose_rule(
     estimator: "SigmoidMLPRegressor", network: Network, n_rows: int, *, one_epoch: bool
 ) -> Rule:
-    """The rule that the parameters ask for, given the size of the problem."""
+    """The rule for these parameters and this size of the problem."""
     name = solver_name(estimator, network, n_rows, one_epoch=one_epoch)
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
@@ -188,7 +188,7 @@ def choose_rule(
 def solver_name(
     estimator: "SigmoidMLPRegressor", network: Network, n_rows: int, *, one_epoch: bool
 ) -> str:
-    """The solver, "auto" made good."""
+    """The name of the solver. It replaces "auto" by a choice."""
     if estimator.solver != "auto":
         return estimator.solver
     if one_epoch:
@@ -228,7 +228,7 @@ def make_solver(
 
 
 def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> None:
-    """Raise if the solver does not take the loss."""
+    """Raise ValueError if the solver does not support the loss."""
     if solver == "lm" and loss == "pinball":
         raise ValueError(
             "solver='lm' needs a loss that curves, and loss='pinball' does not: "
@@ -236,8 +236,8 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
         )
     if solver == "lm" and loss != "squared_error" and alpha == "auto":
         raise ValueError(
-            "solver='lm' with alpha='auto' sets the penalty by the evidence, which is known "
-            f"for loss='squared_error' only: for loss={loss!r} set alpha to a number, or "
+            "solver='lm' with alpha='auto' sets the penalty by the evidence, which needs "
+            f"loss='squared_error': for loss={loss!r} set alpha to a number, or "
             "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
         )
 
@@ -247,7 +247,7 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained, on what, how, and from where."""
+    """The network to train, its data, its loss, the rule, and the start."""
 
     network: Network
     data: Data
@@ -257,11 +257,11 @@ class Plan:
     rng: RandomState
 
     def objective(self) -> Objective:
-        """What is minimised."""
+        """The objective that training minimises."""
         return Objective(self.network, self.data.rows, self.rule.alpha, self.loss)
 
     def first_weights(self, attempt: int = 0) -> FloatArray:
-        """Where an attempt starts, a flat vector: only the first goes on from given weights."""
+        """The first weights of an attempt, as a flat vector. Only attempt 0 uses given weights."""
         units = self.data.units
         if self.start.weights is None or attempt > 0:
             w = self.network.initial_weights(self.rng, self.rule.gain)
@@ -275,17 +275,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training came to.
+    """The result of training.
 
     Attributes
     ----------
     w : array of shape (n_parameters,)
-        In the units of the data.
+        The weights, in the units of the data.
     posterior : Posterior or None
+        Their posterior, if the solver knows it.
     relevances : array of shape (n_features,) or None
-        Where there is a posterior.
+        How much each input matters, summing to one. None if there is no posterior.
     left_off : LeftOff or None
-        For partial_fit to go on from.
+        The state from which partial_fit goes on.
     """
 
     w: FloatArray
@@ -295,15 +296,25 @@ class Trained:
 
 
 def train(plan: Plan, monitor: Monitor) -> Trained:
-    """Train from each start and keep the best: by held-out rows, by the evidence, or by the loss.
+    """Train from each start and keep the best, by held-out rows, by the evidence, or by the loss.
 
-    Warns if training has not converged, or was interrupted from the keyboard; the best weights
-    so far are kept then.
+    If training has not converged, it warns. If it is interrupted from the keyboard, it warns and
+    keeps the best weights so far.
+
+    Parameters
+    ----------
+    plan : Plan
+    monitor : Monitor
+        Receives the history of the best attempt.
+
+    Returns
+    -------
+    Trained
 
     Raises
     ------
     ValueError
-        If training diverges, or the given weights have other shapes than the network.
+        If training diverges, or if the given weights do not have the shapes of the network.
     """
     rule, objective = plan.rule, plan.objective()
     solver = rule.make_solver(plan.rng)
@@ -353,7 +364,7 @@ def _best_of_several(plan: Plan, solver: Solver, objective: Objective, monitor: 
 
 
 def _quality(minimum: Minimum, monitor: Monitor) -> float:
-    """The score on held-out rows, the log evidence, or minus the loss: whichever there is."""
+    """The score on held-out rows if there are any, else the log evidence, else minus the loss."""
     if monitor.early_stopping:
         return monitor.best_score
     posterior = minimum[1]
@@ -384,9 +395,9 @@ def _minimize(solver: Solver, objective: Objective, w: FloatArray, monitor: Moni
 
 
 def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
-    """What to add to the first biases of the output, so that predictions have the targets' mean.
+    """The first biases of the output that give the first predictions the mean of the targets.
 
-    z-scores need nothing: theirs is 0.
+    For z-scores it is 0, their mean.
     """
     if loss.out_activation == "identity":
         return 0.0
@@ -395,24 +406,24 @@ def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
 
 
 def _in_units(weights: list[FloatArray], network: Network, units: Units) -> list[FloatArray]:
-    """Weights that act on raw data as they act in other units."""
+    """Convert weights that act on raw data to `units`."""
     shapes = [W.shape for W in weights]
     if shapes != network.shapes:
         raise ValueError(
             f"The weights to go on from have shapes {shapes}, but these data and "
-            f"hidden_layer_sizes need {network.shapes}: set warm_start=False, or call fit in "
-            "place of partial_fit."
+            f"hidden_layer_sizes need {network.shapes}: set warm_start=False, or call fit "
+            "instead of partial_fit."
         )
     return change_units(weights, Units.raw(network.layer_sizes[0], network.layer_sizes[-1]), units)
 
 
-# What is said of it -----------------------------------------------------------------------------
+# Scores and warnings ----------------------------------------------------------------------------
 
 
 def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> tuple[float, float]:
     """The score of the predictions for all rows, and their loss without the penalty.
 
-    R², or D² of the quantile that a robust loss looks for.
+    The score is R². For a robust loss it is D², for the quantile that the loss predicts.
     """
     whole = rows.whole()
     z = rows.gather(Predictions(network, network.layers(w)))
@@ -420,7 +431,7 @@ def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> t
     mean_loss = float(np.average(losses, weights=whole.weights))
     y = z.copy()
     OUTPUT_ACTIVATIONS[loss.out_activation].value(y)
-    if not np.isfinite(y).all():  # an exponential may overflow where the rows trained on do not
+    if not np.isfinite(y).all():  # exp can overflow on held-out rows
         return -np.inf, mean_loss
     score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
     return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss

@@ -2,11 +2,11 @@
 The article, from end to end
 ============================
 
-The article learns a function of four inputs with five sigmoid units, by gradient descent. This is
-the same in a few lines: its data, its weights, its prediction, its training. To be seen at the
-end: descent comes near the function and is still on its way after 2,000 epochs; the default
-training *finds* it, for the network can represent it exactly. :doc:`/article` goes through all of
-it equation by equation.
+The article learns a function of four inputs with five sigmoid units, by gradient descent. This
+example does the same in a few lines, with the article's data, weights, prediction and training. Its
+result: gradient descent comes close to the function, and still improves after 2,000 epochs. The
+default training *finds* the function, because the network can represent it exactly. :doc:`/article`
+explains everything, equation by equation.
 """
 
 # %%
@@ -26,8 +26,8 @@ make_hyperplane(5, random_state=0)  # without return_X_y, a table
 # %%
 # The forward pass
 # ----------------
-# The article prints the weights that it starts from, and what they predict for one input:
-# -0.3672341. Weights that are set by hand are used as they are.
+# The article prints its first weights, and their prediction for one input: -0.3672341. Weights that
+# you set are used as they are.
 
 import numpy as np
 
@@ -54,8 +54,8 @@ untrained.predict([[0.003, 0.19, 0.1, 0.39]])
 # %%
 # Training
 # --------
-# The article's descent goes on from these weights, on the data as they are. The default takes its
-# own, and finds its way by curvature.
+# The article's gradient descent starts from these weights, on raw data. The default draws its own
+# weights, and uses second derivatives.
 
 descent = SigmoidMLPRegressor(
     (5,),
@@ -73,7 +73,7 @@ descent.weights_ = start
 default = SigmoidMLPRegressor((5,), random_state=0)
 
 # %%
-# Both are judged on rows that neither has seen.
+# Score both on rows that neither has seen.
 
 import warnings
 from time import perf_counter
@@ -93,8 +93,8 @@ for name, model in [("gradient descent", descent), ("default", default)]:
 # %%
 # What is left to learn
 # ---------------------
-# Errors of the predictions on the fresh rows. Those of descent have a shape: there is something
-# left to learn. Those of the default are rounding.
+# The errors of the predictions on the fresh rows. The errors of gradient descent have a structure:
+# there is something left to learn. The errors of the default are rounding errors.
 
 import matplotlib.pyplot as plt
 

@@ -1,16 +1,16 @@
 """
-In a pipeline, searched by a grid
-=================================
+A pipeline and a grid search
+============================
 
-The diabetes data in their own units, with a categorical column and some values missing, as real
-tables have them. To be seen: the estimator stands in a ``Pipeline`` and a ``GridSearchCV`` like
-any of scikit-learn's; no step scales the data; and there is little to search for, as the evidence
-sets the penalty. The number of units hardly matters here.
+The diabetes data in their own units, with a categorical column and some missing values, like a
+real table. The estimator works in a ``Pipeline`` and a ``GridSearchCV`` like any other. It needs
+no scaler, and there is little to search for, because the evidence sets the penalty. The number of
+units hardly matters here.
 """
 
 # %%
-# A table as they come
-# --------------------
+# A table with its flaws
+# ----------------------
 
 import numpy as np
 from sklearn.datasets import load_diabetes
@@ -60,8 +60,8 @@ results[["hidden_layer_sizes", "strategy", "mean_test_score", "std_test_score"]]
 # %%
 # The result
 # ----------
-# Each patient held out, with the interval that should hold 95 % of them. The legend has how many it
-# did hold.
+# The held-out patients, with intervals that should contain 95 % of them. The legend says how many
+# they do contain.
 
 import matplotlib.pyplot as plt
 

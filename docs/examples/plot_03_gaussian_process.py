@@ -2,14 +2,15 @@
 Beside a Gaussian process
 =========================
 
-A Gaussian process is what one takes for smooth functions and error bars. To be seen, on Friedman's
-first problem: with a hundred rows the Gaussian process is faster and the better model. From two
-hundred on it is a few per cent nearer, and the coverage of the two is alike. What differs then is
-the time: that of the process grows with the cube of the rows, and with 800 it is the slower by far.
+A Gaussian process is the usual choice for smooth functions with error bars. This example compares
+the two on Friedman's first problem. With a hundred rows the Gaussian process is faster, and the
+better model. From two hundred rows on its error is a few per cent lower, and the coverage of the
+two is similar. But its time grows with the cube of the number of rows. With 800 rows it is much
+slower.
 """
 
 # %%
-# Five inputs, noise of deviation 1, so that no model can do better than an RMSE of 1.
+# Five inputs, and noise of standard deviation 1. So no model can have an RMSE below 1.
 
 from time import perf_counter
 

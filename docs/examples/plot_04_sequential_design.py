@@ -2,10 +2,11 @@
 Where to measure next
 =====================
 
-Each measurement is dear, and the maximum of an unknown function is wanted. Error bars say where it
-may still be hiding: measure where the *expected improvement* over the best so far is greatest, fit
-anew, and go on (Bayesian optimisation, with a network in place of the Gaussian process). To be
-seen: the measurements gather at the higher peak, and the band narrows where it matters.
+Suppose that you look for the maximum of an unknown function, and that each measurement is
+expensive. Error bars say where the maximum may be. Measure where the *expected improvement* over
+the best value so far is largest, fit again, and repeat. (This is Bayesian optimisation, with a
+network instead of a Gaussian process.) The measurements gather at the higher peak, and the band
+becomes narrow there.
 """
 
 # %%
@@ -26,9 +27,9 @@ grid = np.linspace(0, 10, 400)
 # %%
 # Expected improvement
 # --------------------
-# For a normal distribution it has a closed form. Five networks agree where there are data and
-# disagree elsewhere: that is what the search needs. With eight measurements the evidence takes
-# the peaks for noise; so the penalty is given here.
+# For a normal distribution it has a closed form. The search needs a model that is unsure away from
+# the data. Five networks are: they agree where there are data, and disagree elsewhere. With eight
+# measurements the evidence would mistake the peaks for noise, so the penalty is a number here.
 
 from scipy.stats import norm
 

@@ -2,14 +2,14 @@
 What the solvers do
 ===================
 
-One network, one seed, four training rules. To be seen: descent over all rows ("gd") crawls;
-minibatches ("adam") and quasi-Newton ("lbfgs") need a hundred iterations and more to come near
-the noise, where Levenberg-Marquardt ("lm") is in ten. Here all but the first end close to it: what
-an exact solver buys on noisy data is the last per cent, and that nothing had to be chosen.
+One network, one seed, four training rules. Gradient descent over all rows ("gd") is slow.
+Minibatches ("adam") and quasi-Newton ("lbfgs") need a hundred iterations or more to come close to
+the noise level. Levenberg-Marquardt ("lm") needs ten. Here all but "gd" end close to the noise
+level. So on noisy data an exact solver gains the last per cent, and has nothing to tune.
 """
 
 # %%
-# Friedman's first problem: five inputs, noise of deviation 1.
+# Friedman's first problem: five inputs, and noise of standard deviation 1.
 
 import warnings
 from time import perf_counter
@@ -44,8 +44,9 @@ for solver, model in models.items():
 # %%
 # The curves
 # ----------
-# The training error by iteration, in standard deviations of y. An iteration of "adam" is ten steps
-# here, and one of "lm" costs more than one of the others: compare the seconds above.
+# The training error at each iteration, in standard deviations of y. Here an iteration of "adam"
+# is ten steps, and an iteration of "lm" takes longer than one of the others. Compare the seconds
+# above.
 
 import matplotlib.pyplot as plt
 

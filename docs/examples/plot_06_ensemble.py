@@ -1,12 +1,12 @@
 """
-What one network does not know, and five do
-===========================================
+One network and five
+====================
 
-The error bars of one network are of one solution. Outside the data there are many, and members of
-an ensemble, which differ in their random start alone, show some of them. To be seen: where there
-are data, all agree, and the band is the noise. In the gap two waves are possible: some members take
-the one, some the other, and the band of the mixture holds both. Beyond the ends most of the band is
-what each admits by itself.
+The error bars of one network describe one solution. Outside the data there are many solutions.
+The members of an ensemble differ only in their random start, and show some of them. Where there
+are data, all members agree, and the band is the noise. In the gap two waves are possible: some
+members follow one, some the other, and the band of the mixture contains both. Beyond the ends of
+the data, most of the band comes from the members' own error bars.
 """
 
 # %%
@@ -57,7 +57,7 @@ plt.show()
 # %%
 # The two parts of it
 # -------------------
-# By the law of total variance: what the members admit, and how far they disagree.
+# By the law of total variance: the members' own variances, and their disagreement.
 
 means, stds = zip(*(one.predict(grid, return_std=True) for one in model.estimators_))
 admitted = np.sqrt(np.mean(np.square(stds), axis=0))

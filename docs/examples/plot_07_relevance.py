@@ -2,10 +2,10 @@
 Inputs that do not matter
 =========================
 
-Friedman's first problem has five inputs; here are twenty-five more that have nothing to do with y.
-To be seen: training by the evidence finds out which are which. ``feature_importances_`` sets the
-five apart; ``SelectFromModel`` reads them; and the network that has seen all thirty is hardly worse
-than one that was given the right five.
+Friedman's first problem has five inputs. Here it gets twenty-five more that have nothing to do
+with y. Training by the evidence finds out which inputs matter. ``feature_importances_`` separates
+the five from the rest, and ``SelectFromModel`` can use it. The network that has seen all thirty
+inputs is hardly worse than one that was given the right five.
 """
 
 # %%
@@ -36,7 +36,7 @@ plt.show()
 # %%
 # Selection
 # ---------
-# ``SelectFromModel`` keeps what is above the mean importance.
+# ``SelectFromModel`` keeps the inputs above the mean importance.
 
 from sklearn.feature_selection import SelectFromModel
 from sklearn.neural_network import MLPRegressor
@@ -47,8 +47,8 @@ selector = SelectFromModel(model, prefit=True)
 print("kept:", np.flatnonzero(selector.get_support()))
 
 # %%
-# R² on fresh rows, of which the noise leaves 0.96 at best. ``MLPRegressor``, at its
-# default penalty, has to live with all thirty.
+# R² on fresh rows. Because of the noise it is at most 0.96. ``MLPRegressor``, with its default
+# penalty, cannot ignore the useless inputs.
 
 few = selector.transform(X)
 models = {

@@ -2,15 +2,15 @@
 More rows than fit into memory
 ==============================
 
-``partial_fit`` takes the rows as they come, some thousand at a time, and keeps none of them. To be
-seen: the error on fresh rows falls chunk by chunk to the noise. The z-scores of inputs and target
-are those of all rows so far, so that nothing need be known of their units beforehand.
+``partial_fit`` takes the rows as they come, some thousands at a time, and keeps none of them. The
+error on fresh rows falls chunk by chunk to the noise level. The z-scores of inputs and target are
+those of all rows so far, so you don't need to know their units beforehand.
 """
 
 # %%
 # Chunks
 # ------
-# A file, a data base or a stream would be read here. The inputs are deliberately in odd units.
+# In practice, read a file, a database or a stream here. The inputs are deliberately in odd units.
 
 import numpy as np
 from sklearn.datasets import make_friedman1
@@ -28,7 +28,7 @@ def chunks(n_chunks, n_rows=10_000):
 # %%
 # Training
 # --------
-# Each call is one epoch over its rows, by "adam". A million rows pass.
+# Each call is one epoch over its rows, by "adam". In all there are a million rows.
 
 from time import perf_counter
 

@@ -2,9 +2,9 @@
 Several outputs
 ===============
 
-A robot's arm has two joints, and their angles say where its hand is: two outputs in different
-units, with noise of their own each. To be seen: one network learns both, and has a noise and an
-error bar for either.
+A robot's arm has two joints, and their angles determine where its hand is. These are two outputs,
+in different units and with different noise. One network learns both, and has a noise level and
+error bars for each.
 """
 
 # %%
@@ -52,8 +52,8 @@ plt.show()
 # %%
 # Its derivatives
 # ---------------
-# ``input_gradient`` gives the derivative of each output by each input: the Jacobian of the arm,
-# from which a controller knows how to move the hand.
+# ``input_gradient`` gives the derivative of each output with respect to each input: the Jacobian of
+# the arm. A controller uses it to move the hand.
 
 at = np.array([[np.pi / 4, np.pi / 2]])
 model.input_gradient(at)[0].round(2)

@@ -2,9 +2,10 @@
 Looking into a network
 ======================
 
-Four pictures of one small network: its weights as a diagram, where its units work, what each input
-does to the prediction, and the loss it descended. To be seen: the input "a", which enters the
-target as a sigmoid of a tenth of it, moves the predictions least; and no unit is saturated.
+Four pictures of one small network: its weights as a diagram, the range in which its units work,
+the effect of each input on the prediction, and the loss that training descended. The input "a"
+enters the target only as the sigmoid of a tenth of it, and moves the predictions least. No unit
+is saturated.
 """
 
 # %%
@@ -31,19 +32,20 @@ NetworkDisplay.from_estimator(model, output_names=["value"])
 plt.show()
 
 # %%
-# The sigmoid, its slope, and above them the arguments that the units get from these data.
+# The sigmoid and its slope, and above them the arguments of the units on these data.
 
 ActivationDisplay.from_estimator(model, X)
 plt.show()
 
 # %%
-# The derivative of the prediction by each input, a point a row.
+# The derivative of the prediction with respect to each input. Each point is a row.
 
 SensitivityDisplay.from_estimator(model, X)
 plt.show()
 
 # %%
-# The article's mountain: the loss over the plane in which descent moved most, and its path.
+# The article's mountain: the loss over the plane in which training moved most, and the path of
+# training.
 
 descent = SigmoidMLPRegressor((5,), solver="gd", learning_rate_init=0.3, random_state=0)
 LossSurfaceDisplay.from_estimator(descent, X, y, kind="surface")

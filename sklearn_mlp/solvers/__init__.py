@@ -1,4 +1,4 @@
-"""The training rules, each with the same call: ``minimize(objective, w, monitor) -> w``."""
+"""The training rules. They all have the method ``minimize(objective, w, monitor) -> w``."""
 
 from .adam import Adam
 from .base import Solver

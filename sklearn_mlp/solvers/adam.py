@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba, 2015, algorithm 1), updated in place over the whole flat vector.
+"""Adam (Kingma & Ba, 2015, algorithm 1), updated in place on the whole flat vector.
 
 m ← β₁ m + (1 - β₁) g,    v ← β₂ v + (1 - β₂) g²
 w ← w - η √(1 - β₂ᵗ) / (1 - β₁ᵗ)  m / (√v + ε)
@@ -32,7 +32,7 @@ class Adam(MinibatchSolver):
     v: FloatArray | None = field(default=None, init=False)
 
     def step(self, w: FloatArray, g: FloatArray) -> None:
-        """One update of ``w`` by the gradient ``g``, which is overwritten."""
+        """Update ``w`` by the gradient ``g``, which is overwritten."""
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(w), np.zeros_like(w)
         self.t += 1

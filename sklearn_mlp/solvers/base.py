@@ -1,4 +1,4 @@
-"""What training asks of a rule."""
+"""The interface of a training rule."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -15,8 +15,8 @@ class Solver(ABC):
     Attributes
     ----------
     magnifies_rounding : bool
-        Whether the least difference between two data sets grows at every step, so that it
-        starts best from z-scores on a grid: see :meth:`Rows.coarse`.
+        Whether even the smallest difference between two data sets grows at every step. Training
+        then begins on rounded z-scores: see :meth:`Rows.coarse`.
     """
 
     magnifies_rounding: ClassVar[bool] = False
@@ -28,19 +28,23 @@ class Solver(ABC):
 
     @abstractmethod
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
-        """Weights with a lower ``objective`` than ``w``.
+        """Find weights with a lower ``objective`` than ``w``.
 
         Parameters
         ----------
         objective : Objective
         w : array of shape (n_parameters,)
-            Where to start; may be overwritten.
+            The start. It may be overwritten.
         monitor : Monitor
-            Told after each iteration; says when to stop.
+            Receives the weights and the loss after each iteration, and says when to stop.
+
+        Returns
+        -------
+        array of shape (n_parameters,)
         """
 
     def stages(self, objective: Objective) -> list[Objective]:
-        """What to minimise in turn to come to the minimum of an objective."""
+        """The objectives to minimise in turn to reach the minimum of `objective`."""
         if not self.magnifies_rounding:
             return [objective]
         coarse = objective.coarse()
@@ -48,5 +52,5 @@ class Solver(ABC):
         return [*coarse.stages(), *last]
 
     def posterior(self, objective: Objective, w: FloatArray) -> Posterior | None:
-        """What is known of the weights that it came to, if anything."""
+        """The posterior of the weights ``w`` that it has found, or None if it knows none."""
         return None

@@ -16,14 +16,14 @@ from .minibatch import MinibatchSolver
 
 @dataclass
 class GradientDescent(Solver):
-    """The article's descent: one step of size η down the gradient over all rows, an epoch.
+    """The article's descent: in each epoch, one step of size η down the gradient over all rows.
 
     Parameters
     ----------
     learning_rate_init : float
         η.
     max_iter : int
-        Epochs.
+        Largest number of epochs.
     """
 
     learning_rate_init: float
@@ -58,17 +58,19 @@ class StochasticGradientDescent(MinibatchSolver):
     Parameters
     ----------
     learning_rate : {"constant", "invscaling", "adaptive"}
-        η stays; or falls as ``learning_rate_init / (samples seen + 1) ** power_t``; or is
-        divided by 5 at each stall until it is down to 1e-6.
+        η is constant; or it falls as ``learning_rate_init / (samples seen + 1) ** power_t``; or it
+        is divided by 5 at each stall, until it is 1e-6.
     power_t : float
+        Exponent of the "invscaling" schedule.
     momentum : float
         μ.
     nesterovs_momentum : bool
+        Whether the momentum is Nesterov's.
 
     Attributes
     ----------
     n_stalls : int
-        How often an adaptive rate was divided.
+        How often an adaptive rate has been divided.
     velocity : array or None
         u.
     """
@@ -83,13 +85,13 @@ class StochasticGradientDescent(MinibatchSolver):
 
     @property
     def rate(self) -> float:
-        """η at present."""
+        """The present η."""
         if self.learning_rate == "invscaling":
             return self.learning_rate_init / (self.samples_seen + 1) ** self.power_t
         return self.learning_rate_init / 5**self.n_stalls
 
     def step(self, w: FloatArray, g: FloatArray) -> None:
-        """One update of ``w`` by the gradient ``g``, which is overwritten."""
+        """Update ``w`` by the gradient ``g``, which is overwritten."""
         if self.velocity is None:
             self.velocity = np.zeros_like(w)
         rate = self.rate
@@ -104,7 +106,7 @@ class StochasticGradientDescent(MinibatchSolver):
                 w_ += u
 
     def lower_rate(self) -> bool:
-        """Divide an adaptive rate by 5, down to 1e-6."""
+        """Divide an adaptive rate by 5, until it is 1e-6. Return whether it was divided."""
         if self.learning_rate != "adaptive" or self.rate <= 1e-6:
             return False
         self.n_stalls += 1

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS (Nocedal & Wright, algorithm 7.5), as SciPy has it."""
+"""Limited-memory BFGS (Nocedal & Wright, algorithm 7.5), by SciPy."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -14,19 +14,19 @@ from .base import Solver
 
 @dataclass
 class LBFGS(Solver):
-    """Quasi-Newton descent over all rows, in float64 whatever the dtype of the data.
+    """Quasi-Newton descent over all rows. It works in float64, whatever the dtype of the data.
 
     Parameters
     ----------
     max_iter, max_fun : int
-        Most iterations, and evaluations of the loss.
+        Largest numbers of iterations and of evaluations of the loss.
     tol : float
-        Converged when no component of the gradient is larger.
+        Training has converged when no component of the gradient is larger than this.
 
     Attributes
     ----------
     n_fun : int
-        Evaluations so far, over all calls of :meth:`minimize`.
+        Evaluations of the loss so far, over all calls of :meth:`minimize`.
     """
 
     max_iter: int
@@ -50,7 +50,7 @@ class LBFGS(Solver):
                 monitor.converged = True
                 raise StopIteration
 
-        # The gradient alone decides on convergence: ftol is the rounding of the loss.
+        # Only the gradient decides on convergence: ftol is the rounding error of the loss.
         eps = float(np.finfo(w.dtype).eps)
         result = minimize(
             value_and_gradient,
@@ -66,7 +66,7 @@ class LBFGS(Solver):
             },
         )
         self.n_fun += result.nfev
-        if not monitor.n_iter:  # no iteration was needed, or possible
+        if not monitor.n_iter:  # it needed no iteration, or could not make one
             monitor.record(result.x.astype(w.dtype), float(result.fun))
         monitor.converged |= bool(result.success)
         return result.x.astype(w.dtype)

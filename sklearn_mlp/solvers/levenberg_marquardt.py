@@ -3,16 +3,17 @@
     F(w) = ½ Σ_k β_k E_k(w) + ½ Σ_j α_j w_j²
     (H + μ I) d = -g,    g = Σ_k β_k g_k + α∘w,    H = Σ_k β_k H_k + diag(α)
 
-with E_k, g_k, H_k the sums over the rows that :meth:`Objective.gauss_newton` makes for
-output k. The damping μ follows the gain ratio, the fall of F over the fall that the quadratic
-model predicted (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
+E_k, g_k and H_k are the sums over the rows from :meth:`Objective.gauss_newton` for output k. The
+gain ratio sets the damping μ. It is the fall of F over the fall that the quadratic model predicts
+(Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
 
-The output layer, in which ŷ is linear, is damped a tenth as much as the others, and after the
-step set to its best for the new hidden layers, by linear least squares: variable projection
-(Golub & Pereyra, 1973) with an approximate Jacobian.
+ŷ is linear in the output layer. So the output layer is damped a tenth as much as the other layers.
+After the step it is set to its best for the new hidden layers, by linear least squares. This is
+variable projection (Golub & Pereyra, 1973) with an approximate Jacobian.
 
-Where the valley bends, the step can bend with it: geodesic acceleration (Transtrum & Sethna,
-2012) answers the second derivative of the error along d as d itself answers the error,
+Where the valley bends, geodesic acceleration (Transtrum & Sethna, 2012) bends the step with it. The
+acceleration a solves the same system as d, with the second derivative of the error along d in place
+of the error:
 
     (H + μ I) a = -Σ_k β_k J_kᵀ e_k″,    e″ = d²e(w + t d)/dt²,    w ← w + d + a/2.
 """
@@ -30,20 +31,20 @@ from ..posterior import Posterior, posterior_under_penalty
 from .base import Solver
 
 OUTPUT_DAMPING = 0.1
-"""How much less the output layer is damped where its best is found in any case."""
+"""The damping of the output layer relative to the other layers, if it is set to its best."""
 
 BEND = 0.75
-"""The longest acceleration, in lengths of the step, that is believed."""
+"""A longer acceleration than this, in lengths of the step, is not trusted."""
 
 STEPS_OF_A_CRAWL = 5
-"""The loss crawls when so many steps do not halve it: then steps are accelerated."""
+"""The loss crawls if this many steps do not halve it. Then steps are accelerated."""
 
 STEPS_AT_REST = 20
-"""The loss is at rest when so many steps do not change it beyond rounding."""
+"""The loss is at rest if this many steps do not change it beyond rounding."""
 
 
 class Damping:
-    """μ, relative to the mean curvature so that it has no units, and how it changes."""
+    """The damping μ, and how it changes. It is relative to the mean curvature, without units."""
 
     smallest, largest = 1e-16, 1e16
 
@@ -52,19 +53,19 @@ class Damping:
         self._growth = 2.0
 
     def accept(self, gain_ratio: float) -> None:
-        """A step was taken: damp less, the more so the better it was predicted."""
+        """Damp less after an accepted step. The better it was predicted, the less."""
         factor = max(0.1, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3)
         self.mu = max(self.mu * factor, self.smallest)
         self._growth = 2.0
 
     def reject(self) -> None:
-        """A step was refused: damp more, and faster with each refusal."""
+        """Damp more after a rejected step, and increasingly more with each rejection."""
         self.mu *= self._growth
         self._growth *= 2
 
     @property
     def exhausted(self) -> bool:
-        """Whether no step is short enough."""
+        """Whether even the shortest step did not lower F."""
         return self.mu > self.largest
 
 
@@ -72,20 +73,20 @@ class Damping:
 class LevenbergMarquardt(Solver):
     """Damped Gauss-Newton descent over all rows, in float64.
 
-    Where the loss of two hidden layers or more crawls along a bent valley, steps get their
-    geodesic acceleration; with one, the best output layer has straightened it. Where large
-    errors remain at the minimum, Gauss-Newton steps come to it but slowly. Once they do, the full
-    Hessian takes the place of H: damped Newton steps.
+    With two or more hidden layers, steps get their geodesic acceleration while the loss crawls
+    along a bent valley. With one hidden layer this is not needed, because the best output layer
+    straightens the valley. If large errors remain at the minimum, Gauss-Newton steps become slow
+    near it. Then the full Hessian takes the place of H, which gives damped Newton steps.
 
-    For another loss than the squared error the best output layer and the acceleration are not
-    linear problems, and it takes the steps alone.
+    With another loss than the squared error, the best output layer and the acceleration are not
+    linear problems. Then the steps have neither.
 
     Parameters
     ----------
     max_iter : int
-        Most steps.
+        Largest number of steps.
     tol : float
-        Converged when no component of the gradient of the loss is larger.
+        Training has converged when no component of the gradient of the loss is larger than this.
     """
 
     max_iter: int
@@ -94,7 +95,7 @@ class LevenbergMarquardt(Solver):
     advice = "Scale the data, or raise alpha."
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
-        """Descend until the gradient is flat, or no step is short enough to descend."""
+        """Descend until the gradient is flat, or no step lowers the loss any more."""
         n_outputs = objective.network.layer_sizes[-1]
         precisions = Precisions(np.ones(n_outputs), objective.penalty.astype(np.float64))
         if objective.loss.is_quadratic:
@@ -117,7 +118,7 @@ class LevenbergMarquardt(Solver):
         return point.w
 
     def posterior(self, objective: Objective, w: FloatArray) -> Posterior | None:
-        """The posterior under the penalty, if the noise can be taken as Gaussian."""
+        """The posterior under the penalty; None if the loss is not the squared error."""
         return posterior_under_penalty(objective, w) if objective.loss.is_quadratic else None
 
     def _has_converged(self, gradient: FloatArray, monitor: Monitor) -> bool:
@@ -136,7 +137,7 @@ class LevenbergMarquardt(Solver):
         damping: Damping,
         losses: list[float],
     ) -> Point | None:
-        """A step of the kind that the way the loss falls asks for."""
+        """A step, whose kind depends on how fast the loss falls."""
         least_squares = objective.loss.is_quadratic
         if _fall(losses, STEPS_AT_REST) < 1e-4:
             H = _full_hessian(objective, point.w)
@@ -150,7 +151,7 @@ class LevenbergMarquardt(Solver):
 
 
 def _fall(losses: list[float], n_steps: int) -> float:
-    """The share of the loss that the last steps took away; all of it while there are fewer."""
+    """By what share the last `n_steps` lowered the loss. It is 1 before there are that many."""
     if len(losses) < n_steps:
         return 1.0
     before, now = losses[-n_steps], losses[-1]
@@ -167,23 +168,24 @@ def step(
     accelerate: bool = False,
     project: bool = False,
 ) -> Point | None:
-    """One step that lowers F, or None if even the shortest does not.
+    """One step that lowers F, or None if even the shortest step does not.
 
     Parameters
     ----------
     objective : Objective
     point : Point
-        Where to start from.
+        The start of the step.
     precisions : Precisions
-        What F is made of.
+        The β and α of F.
     damping : Damping
-        Carried from step to step.
+        Passed from step to step.
     H : array of shape (n_parameters, n_parameters)
-        The Hessian of the model, its lower triangle.
+        The lower triangle of the Hessian of F.
     accelerate : bool, default=False
         Whether to add the geodesic acceleration.
     project : bool, default=False
-        Whether to damp the output layer less, and to go on to its best for the new hidden layers.
+        Whether to damp the output layer less, and to set it to its best for the new hidden
+        layers.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def step(
             predicted = 0.5 * float(d @ (damping.mu * D * d - g))
             if accelerate:
                 d = d + 0.5 * _acceleration(objective, w, d, precisions, L)
-            del damped, L  # matrices that the derivatives need the room of
+            del damped, L  # the derivatives need the memory of these matrices
             trials = [w + d]
             if project:
                 trials.insert(0, objective.with_best_output(w + d, precisions))
@@ -220,14 +222,14 @@ def step(
 def _acceleration(
     objective: Objective, w: FloatArray, d: FloatArray, precisions: Precisions, L: FloatArray
 ) -> FloatArray:
-    """The geodesic acceleration along a step, or none where it is too long to be believed."""
+    """The geodesic acceleration along a step, or 0 if it is too long to be trusted."""
     a: FloatArray = dpotrs(L, -objective.curvature_along(w, d, precisions.beta), lower=1)[0]
     believed = np.linalg.norm(a) < BEND * np.linalg.norm(d)
     return a if believed else np.zeros_like(d)
 
 
 def _full_hessian(objective: Objective, w: FloatArray) -> FloatArray:
-    """The Hessian of F by central differences of its gradient."""
+    """The Hessian of F, by central differences of its gradient."""
     H = np.empty((len(w), len(w)), order="F")
     for j in range(len(w)):
         d = np.zeros_like(w)

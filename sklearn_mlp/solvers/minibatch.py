@@ -1,4 +1,4 @@
-"""What the rules that descend a minibatch at a time have in common: the loop over epochs."""
+"""The loop over epochs and minibatches, which the minibatch rules have in common."""
 
 import copy
 from abc import abstractmethod
@@ -15,26 +15,26 @@ from ..rows import Block, Rows
 from .base import Solver
 
 CACHED_PARAMETERS = 1 << 14
-"""So many parameters, with what an update needs of each, stay in one core's cache."""
+"""Updates work on this many parameters at a time, so that they stay in one core's cache."""
 
 
 @dataclass
 class MinibatchSolver(Solver):
     """Update the weights after every minibatch, for `max_iter` epochs.
 
-    Subclasses say how in :meth:`step`. Fields that are no parameters are a rule's state,
-    which another solver of its class can :meth:`resume`.
+    Subclasses define the update in :meth:`step`. Fields that are not parameters are the state of
+    the rule. Another solver of the same class can take it over by :meth:`resume`.
 
     Parameters
     ----------
     learning_rate_init : float
         η.
     batch_size : int
-        Rows in a minibatch.
+        Number of rows in a minibatch.
     max_iter : int
-        Epochs in one call of :meth:`minimize`.
+        Largest number of epochs in one call of :meth:`minimize`.
     rng : RandomState or None
-        Shuffles the rows before each epoch; None takes them in order.
+        Shuffles the rows before each epoch. With None they stay in order.
     """
 
     _: KW_ONLY
@@ -54,7 +54,7 @@ class MinibatchSolver(Solver):
         """Update ``w`` in place, given the gradient ``g``, which may be overwritten."""
 
     def in_parts(self, *vectors: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
-        """Vectors of one length, a part of each at a time that stays in the cache."""
+        """Parts of vectors of one length. The parts are small enough to stay in the cache."""
         n = len(vectors[0])
         if n <= CACHED_PARAMETERS:
             yield vectors
@@ -63,11 +63,11 @@ class MinibatchSolver(Solver):
             yield tuple(vector[start : start + CACHED_PARAMETERS] for vector in vectors)
 
     def lower_rate(self) -> bool:
-        """Lower the learning rate after a stall; whether that was possible."""
+        """Lower the learning rate after a stall. Return whether that was possible."""
         return False
 
     def resume(self, previous: object) -> None:
-        """Take over the state that an earlier solver of the same class ended with."""
+        """Take over the state of an earlier solver, if it is of the same class."""
         if type(previous) is type(self):
             for state in (f.name for f in fields(self) if not f.init):
                 setattr(self, state, copy.deepcopy(getattr(previous, state)))
@@ -93,7 +93,7 @@ class MinibatchSolver(Solver):
         g: FloatArray,
         value_and_gradient: Callable[[Block], float],
     ) -> float:
-        """One pass over the data; the mean loss of its minibatches, weighted by size."""
+        """Make one pass over the data. Return the mean loss of the minibatches, by their size."""
         total = 0.0
         for batch in rows.minibatches(self.batch_size, self.rng):
             total += batch.inputs.shape[1] * value_and_gradient(batch)

@@ -1,16 +1,16 @@
-"""Variable projection: Levenberg-Marquardt on the hidden layers, the output solved exactly.
+"""Variable projection: Levenberg-Marquardt on the hidden layers, with an exact output layer.
 
-The output is linear in its own layer C. Given the hidden layers θ, and Φ the last of them with
-its row of ones, the best C is a linear least-squares problem, which leaves a function of θ
-alone (Golub & Pereyra, 1973), whose Jacobian is to first order J projected away from Φ
-(Kaufman, 1975):
+The output is linear in its own layer C. For given hidden layers θ, let Φ be the outputs of the
+last hidden layer, with a column of ones. The best C is then a linear least-squares problem. With
+its solution the error is a function of θ alone (Golub & Pereyra, 1973). To first order, its
+Jacobian is J projected away from Φ (Kaufman, 1975):
 
     r(θ) = Φ C(θ) - Y,    C(θ) = argmin ‖Φ C - Y‖
     min ‖P⊥(r + J d)‖² + λ ‖d‖²,    P⊥ = I - Φ Φ⁺,    J = ∂(Φ C)/∂θ at fixed C
 
-Everything is done by orthogonal factorisation, [Φ J r] = Q R block by block of rows, never
-through JᵀJ: where a function can be represented exactly it is found to the rounding of the
-arithmetic, which the square of the condition number would put out of reach.
+Everything uses the orthogonal factorisation [Φ J r] = Q R, block by block of rows, and never JᵀJ,
+which has the square of the condition number. So a function that the network can represent exactly
+is found to the rounding of the arithmetic.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from .base import Solver
 
 
 class Triangle:
-    """The R of a QR factorisation of rows; R of parts add up to the R of the whole."""
+    """The R of a QR factorisation of rows. The R of two parts add up to the R of both."""
 
     def __init__(self, rows: FloatArray) -> None:
         self.R = qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
@@ -38,33 +38,33 @@ class Triangle:
 
 @dataclass(frozen=True, eq=False)
 class FactorOfOutputLayer(NetworkKernel):
-    """The triangle of [Φ Y], with Φ what the output layer reads."""
+    """The triangle of [Φ Y], with Φ the input of the output layer."""
 
     @property
     def floats_per_row(self) -> int:
-        """A pass, and the rows to factor."""
+        """A forward and a backward pass, and the rows to factorise."""
         return 2 * self.network.floats_per_row
 
     def __call__(self, block: Block, work: Work) -> Triangle:
-        """That of a block."""
+        """The triangle of a block."""
         Phi = self.last_hidden(block, work)
         return Triangle(_weighted(np.vstack([Phi, block.targets]), block))
 
 
 @dataclass(frozen=True, eq=False)
 class FactorOfStep(NetworkKernel):
-    """The triangle of [Φ J r] of one output, with J by the hidden layers alone."""
+    """The triangle of [Φ J r] for one output, with J for the hidden layers alone."""
 
     output: int
     size: ClassVar[str] = "factor"
 
     @property
     def floats_per_row(self) -> int:
-        """A pass, and the rows to factor."""
+        """A forward and a backward pass, and the rows to factorise."""
         return self.network.floats_per_row + 3 * self.network.n_parameters
 
     def __call__(self, block: Block, work: Work) -> Triangle:
-        """That of a block."""
+        """The triangle of a block."""
         Phi = self.last_hidden(block, work)
         J, r = self.jacobian(block, work)
         of_hidden = J[self.output, : self.network.n_hidden_parameters]
@@ -79,7 +79,7 @@ def _weighted(columns: FloatArray, block: Block) -> FloatArray:
 
 
 class _Point(NamedTuple):
-    """Weights whose output layer is the best for their hidden layers, and their error."""
+    """Weights with the best output layer for their hidden layers, and their error."""
 
     w: FloatArray
     error: float
@@ -92,9 +92,9 @@ class VariableProjection(Solver):
     Parameters
     ----------
     max_iter : int
-        Most steps.
+        Largest number of steps.
     exact : float, default=3e-15
-        The error, relative to the targets, at which the function is found.
+        The error, relative to the targets, at which the function counts as found.
     """
 
     max_iter: int
@@ -131,7 +131,7 @@ class VariableProjection(Solver):
         return w
 
     def _project(self, objective: Objective, w: FloatArray) -> _Point:
-        """Solve for the output layer."""
+        """Set the output layer to its best."""
         network, n_outputs = objective.network, objective.network.layer_sizes[-1]
         R = objective.rows.sum(FactorOfOutputLayer(network, w)).R
         if not np.isfinite(R).all():
@@ -140,12 +140,12 @@ class VariableProjection(Solver):
         C = lstsq(R[:q, :q], R[:q, q:], cond=1e-15, check_finite=False)[0]
         w = w.copy()
         network.layers(w)[-1][...] = C
-        # What C leaves of the rotated targets: the part out of reach, and what lstsq cut off.
+        # The residual of the rotated targets, including the directions that lstsq has cut off.
         left = np.concatenate([(R[:q, :q] @ C - R[:q, q:]).ravel(), R[q:, q:].ravel()])
         return _Point(w, float(np.linalg.norm(left)))
 
     def _linearise(self, objective: Objective, w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The triangle of the projected Jacobian, and the projected residual rotated alike."""
+        """The triangle of the projected Jacobian, and the projected residual, rotated alike."""
         network = objective.network
         n_hidden, q = network.n_hidden_parameters, network.shapes[-1][0]
         triangles = []
@@ -165,5 +165,5 @@ def _moved(w: FloatArray, d: FloatArray) -> FloatArray:
 
 
 def _stalled(errors: list[float]) -> bool:
-    """Whether the squared error has fallen by less than 5 % in the last 20 steps of 40."""
+    """Whether, after 40 steps, the last 20 have lowered the squared error by less than 5 %."""
     return len(errors) > 40 and errors[-1] ** 2 > 0.95 * errors[-21] ** 2
