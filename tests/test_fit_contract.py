@@ -742,3 +742,12 @@ def test_a_failure_of_partial_fit_leaves_the_estimator_as_it_was(case: Case) -> 
     for other in (model, twin):
         other.partial_fit(X, target(case))
     assert_same_fit(model, twin)
+
+
+@every_case_in_parts
+def test_a_fit_ends_what_partial_fit_began(case: Case) -> None:
+    model, fresh = case.regressor().partial_fit(100 * X, target(case)), case.regressor()
+    for each in (model, fresh):
+        fitted(each.set_params(solver="lbfgs"), X, target(case))
+        each.set_params(solver=case.solver).partial_fit(X, target(case))
+    assert_same_fit(model, fresh)
