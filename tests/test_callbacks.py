@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
+from tests import helpers
 
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor
@@ -40,10 +41,8 @@ def regressor(**parameters: Any) -> SigmoidMLPRegressor:
 
 
 def fitted(model: Any, *data: Any) -> Any:
-    """The model after a fit that need not converge."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*(data or (X, y)))
+    """The model after a fit that need not converge, of these data by default."""
+    return helpers.fitted(model, *(data or (X, y)))
 
 
 class Recorder:

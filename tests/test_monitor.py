@@ -1,7 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
-from sklearn_mlp.monitor import Monitor
+from sklearn_mlp.monitor import Attempts, Monitor
 from sklearn_mlp.progress import Progress
 
 W = np.zeros(2)
@@ -174,3 +176,76 @@ def test_a_last_loss_that_was_not_the_best_leaves_the_best_as_it_was() -> None:
     monitor = told(Monitor(tol=0.0, n_iter_no_change=10), [3.0, 1.0, 2.0])
     monitor.restate(2.5)
     assert monitor.best_loss == 1.0
+
+
+# Several attempts -----------------------------------------------------------------------------
+
+
+def attempts(monitor: Monitor) -> Attempts[str]:
+    """Whose quality is minus the last loss."""
+    return Attempts(monitor, lambda found, attempt: -attempt.loss_curve[-1])
+
+
+def make(several: Attempts[str], name: str, losses: list[float], *, counts: bool = True) -> None:
+    attempt = told(several.begin("start", name, len(losses)), losses)
+    several.end(attempt, name if counts else None, W)
+
+
+def test_the_best_of_several_attempts_is_kept_with_its_history() -> None:
+    monitor = told(Monitor(tol=0.0, n_iter_no_change=10), [9.0])
+    several = attempts(monitor)
+    assert several.found is None
+    make(several, "fair", [5.0, 3.0])
+    make(several, "good", [7.0, 6.0, 1.0])
+    make(several, "poor", [8.0])
+    assert several.found == "good"
+    assert several.close() == "good"
+    assert monitor.loss_curve == [9.0, 7.0, 6.0, 1.0]
+    assert (monitor.n_iter, monitor.best_loss) == (3, 1.0)
+    np.testing.assert_array_equal(monitor.best_weights, [2, 2])
+    assert not monitor.stopped
+
+
+def test_of_equal_attempts_the_first_is_kept() -> None:
+    several = attempts(Monitor(tol=0.0, n_iter_no_change=10))
+    make(several, "first", [1.0])
+    make(several, "second", [1.0])
+    assert several.close() == "first"
+
+
+def test_attempts_that_do_not_count_are_passed_over() -> None:
+    several = attempts(Monitor(tol=0.0, n_iter_no_change=10))
+    make(several, "best", [0.1], counts=False)
+    assert several.found is None
+    make(several, "other", [1.0])
+    make(several, "best", [0.1], counts=False)
+    assert several.close() == "other"
+
+
+def test_attempts_share_settings_and_no_history() -> None:
+    several = attempts(Monitor(tol=0.5, n_iter_no_change=3, advice="Lower it.", max_iter=2))
+    make(several, "first", [1.0, 2.0])
+    attempt = several.begin("start", "second", 7)
+    assert (attempt.tol, attempt.n_iter_no_change, attempt.max_iter) == (0.5, 3, 7)
+    assert attempt.advice == "Lower it."
+    assert (attempt.n_iter, attempt.loss_curve, attempt.best_weights) == (0, [], None)
+
+
+class Stopper:
+    """A task of which a callback wants no more of its kind."""
+
+    def subtask(self, name: str, max_subtasks: int | None = 0) -> "Stopper":
+        return self
+
+    def end(self, fitted: object = None) -> bool:
+        return True
+
+
+def test_a_callback_may_want_no_more_attempts() -> None:
+    task: Any = Stopper()
+    monitor = Monitor(tol=0.0, n_iter_no_change=10, task=task)
+    several = attempts(monitor)
+    make(several, "first", [1.0])
+    assert several.enough
+    assert several.close() == "first"
+    assert monitor.stopped

@@ -1,11 +1,8 @@
-import pickle
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, make_friedman1
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import BayesianRidge
 from sklearn.preprocessing import StandardScaler
@@ -18,6 +15,7 @@ from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
+from tests.helpers import fitted
 
 X, y = load_diabetes(return_X_y=True)
 Z = StandardScaler().fit_transform(X)
@@ -25,12 +23,6 @@ Z = StandardScaler().fit_transform(X)
 
 def lm(hidden: tuple[int, ...] = (5,), **parameters: Any) -> SigmoidMLPRegressor:
     return SigmoidMLPRegressor(hidden, solver="lm", **{"random_state": 0, **parameters})
-
-
-def fitted(model: SigmoidMLPRegressor, *data: Any) -> SigmoidMLPRegressor:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*data)
 
 
 # Exact references --------------------------------------------------------------------------
@@ -146,16 +138,6 @@ def test_relevance_is_how_far_an_input_moves_the_prediction() -> None:
     np.testing.assert_allclose(model.feature_importances_, expected / expected.sum(), rtol=1e-8)
 
 
-def test_n_init_keeps_the_start_of_the_highest_evidence() -> None:
-    X, y = make_friedman1(200, noise=1.0, random_state=0)
-    rng = np.random.RandomState(0)
-    one_by_one = [
-        fitted(lm((5,), random_state=rng), X, y).log_marginal_likelihood_ for _ in range(3)
-    ]
-    at_once = fitted(lm((5,), random_state=np.random.RandomState(0), n_init=3), X, y)
-    assert at_once.log_marginal_likelihood_ == pytest.approx(max(one_by_one), rel=1e-12)
-
-
 def test_a_fixed_penalty_has_error_bars_too() -> None:
     model = lm((), alpha=3.0).fit(X, y)
     D = np.column_stack([np.ones(len(Z)), Z])
@@ -171,43 +153,12 @@ def test_a_fixed_penalty_has_error_bars_too() -> None:
 # Its manners -------------------------------------------------------------------------------
 
 
-def test_error_bars_survive_pickling() -> None:
-    model = fitted(lm(), X, y)
-    again = pickle.loads(pickle.dumps(model))
-    for ours, theirs in zip(
-        model.predict(X, return_std=True), again.predict(X, return_std=True), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 def test_error_bars_do_not_depend_on_units() -> None:
     mean, std = fitted(lm((3,)), X, y).predict(X, return_std=True)
     moved = fitted(lm((3,)), 1e3 * X + 7, 1e-4 * y)
     mean_2, std_2 = moved.predict(1e3 * X + 7, return_std=True)
     np.testing.assert_allclose(mean_2 * 1e4, mean, rtol=1e-6)
     np.testing.assert_allclose(std_2 * 1e4, std, rtol=1e-6)
-
-
-def test_solvers_without_a_posterior_say_which_has_one() -> None:
-    model = SigmoidMLPRegressor((3,), solver="adam", tol=0.1, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"solver='lm'.*'adam'"):
-        model.predict(X, return_std=True)
-    assert not hasattr(model, "noise_std_")
-
-
-def test_another_solver_takes_the_posterior_away() -> None:
-    model = fitted(lm((3,)), X, y)
-    model.set_params(solver="lbfgs", alpha=10.0, tol=0.01).fit(X, y)
-    assert not hasattr(model, "noise_std_")
-    with pytest.raises(ValueError, match="return_std"):
-        model.predict(X, return_std=True)
-
-
-def test_precisions_go_by_the_names_of_the_layers() -> None:
-    model = fitted(lm((4, 3)), X, y)
-    names = ["coefs_[0]", "intercepts_[0]", "coefs_[1]", "intercepts_[1]", "coefs_[2]"]
-    assert list(model.alpha_) == [*names, "intercepts_[2]"]
-    assert model.alpha_["intercepts_[2]"] == 0
 
 
 SMALL = np.random.default_rng(0).normal(size=(40, 3))

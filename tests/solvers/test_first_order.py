@@ -1,6 +1,5 @@
 """Each solver against scikit-learn's, started from the same weights on the same batches."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers import LBFGS
+from tests.helpers import fitted
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 4))
@@ -35,18 +35,16 @@ def fit_both(
         "alpha": 0.01,
         **parameters,
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        start = MLPRegressor(**{**common, "max_iter": 1, "learning_rate_init": 1e-300})
-        if common["solver"] == "lbfgs":
-            start.set_params(solver="sgd")
-        start.fit(X, y)
-        theirs = MLPRegressor(**common, warm_start=True)
-        theirs.__dict__.update(_only_weights(start))
-        ours = SigmoidMLPRegressor(**common, warm_start=True, standardize=False)
-        ours.weights_ = weights_of(start)
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return theirs.fit(X, y, **weights), ours.fit(X, y, sample_weight)
+    start = MLPRegressor(**{**common, "max_iter": 1, "learning_rate_init": 1e-300})
+    if common["solver"] == "lbfgs":
+        start.set_params(solver="sgd")
+    fitted(start, X, y)
+    theirs = MLPRegressor(**common, warm_start=True)
+    theirs.__dict__.update(_only_weights(start))
+    ours = SigmoidMLPRegressor(**common, warm_start=True, standardize=False)
+    ours.weights_ = weights_of(start)
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return fitted(theirs, X, y, **weights), fitted(ours, X, y, sample_weight)
 
 
 def weights_of(mlp: MLPRegressor) -> list[np.ndarray]:

@@ -1,9 +1,6 @@
-import warnings
-
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
@@ -14,6 +11,7 @@ from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers import LBFGS, LevenbergMarquardt, levenberg_marquardt
 from sklearn_mlp.solvers.levenberg_marquardt import Damping
 from tests import reference
+from tests.helpers import fitted
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(120, 3))
@@ -113,9 +111,7 @@ def error_of_fit(hidden: tuple[int, ...], seed: int, max_iter: int) -> float:
     model = SigmoidMLPRegressor(
         hidden, solver="lm", alpha=0.0, tol=0.0, max_iter=max_iter, random_state=seed
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return float(np.sqrt(np.mean((model.fit(X, y).predict(X) - y) ** 2)))
+    return float(np.sqrt(np.mean((fitted(model, X, y).predict(X) - y) ** 2)))
 
 
 @pytest.mark.parametrize("seed", [0, 3])

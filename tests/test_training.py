@@ -1,0 +1,288 @@
+"""How training is begun, by which rule, and what becomes of several attempts."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import d2_pinball_score, r2_score
+
+from sklearn_mlp import SigmoidMLPRegressor, training
+from sklearn_mlp.data import Given, prepare
+from sklearn_mlp.losses import make_loss
+from sklearn_mlp.network import Network
+from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers import (
+    LBFGS,
+    Adam,
+    EvidenceMaximization,
+    GradientDescent,
+    LevenbergMarquardt,
+    MinibatchSolver,
+    Solver,
+    StochasticGradientDescent,
+)
+from sklearn_mlp.training import Plan, Start, choose_rule, score_and_loss, solver_name
+from tests import reference
+from tests.helpers import fitted, flat
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(50, 3)) * [1, 10, 0.1] + [0, 5, 2]
+y = np.sin(X[:, 0]) + X[:, 1]
+SIZES = (3, 5, 1)
+P = 26  # parameters of that network
+
+
+def regressor(**parameters: Any) -> SigmoidMLPRegressor:
+    return SigmoidMLPRegressor(**{"hidden_layer_sizes": (5,), "random_state": 0, **parameters})
+
+
+# Where it begins ----------------------------------------------------------------------------
+
+
+def test_without_weights_it_begins_at_random() -> None:
+    start = Start.of(regressor(), one_epoch=True)
+    assert (start.weights, start.left_off, start.moments) == (None, None, None)
+    assert (start.loss_curve, start.n_iter, start.t, start.one_epoch) == ([], 0, 0, True)
+    assert Start() == Start.of(regressor(), one_epoch=False)
+
+
+def test_after_a_fit_it_begins_with_its_weights_and_its_history() -> None:
+    model = fitted(regressor(solver="adam", max_iter=3), X, y)
+    start = Start.of(model, one_epoch=False)
+    assert start.weights is model.weights_
+    assert start.loss_curve == model.loss_curve_
+    assert start.loss_curve is not model.loss_curve_
+    assert (start.n_iter, start.t) == (0, 150)  # iterations are counted by fit, rows for good
+    assert start.left_off is None
+
+
+def test_after_partial_fit_it_begins_with_all_that_was_left_off() -> None:
+    model = regressor(solver="adam")
+    for part in (slice(0, 20), slice(20, 50)):
+        model.partial_fit(X[part], y[part])
+    start = Start.of(model, one_epoch=True)
+    assert (start.n_iter, start.t) == (2, 50)
+    assert isinstance(start.left_off, training.LeftOff)
+    assert isinstance(start.left_off.solver, Adam)
+    assert start.moments is not None
+    np.testing.assert_allclose(start.moments[0].mean, X.mean(axis=0))
+    np.testing.assert_allclose(start.moments[1].std, [y.std()])
+    # A failure must not have drawn from what is kept.
+    rng = start.random_state(7)
+    drawn = rng.uniform(size=1000)
+    np.testing.assert_array_equal(start.random_state(7).uniform(size=1000), drawn)
+
+
+def test_a_fit_with_a_warm_start_leaves_nothing_off() -> None:
+    model = regressor(solver="adam", max_iter=2).partial_fit(X, y)
+    start = Start.of(model, one_epoch=False)
+    assert start.left_off is None
+    assert start.random_state(7).uniform() == np.random.RandomState(7).uniform()
+
+
+def plan(start: Start, loss: str = "squared_error", **parameters: Any) -> Plan:
+    """To train on the data above."""
+    estimator, loss_ = regressor(**parameters), make_loss(loss, huber_delta=1, quantile=0.5)
+    rng = np.random.RandomState(0)
+    data = prepare(
+        estimator, Given(X, np.abs(y)), None, loss=loss_, rng=rng, is_first=True, moments=None
+    )
+    network = Network(SIZES, estimator.activation)
+    rule = choose_rule(estimator, network, 50, one_epoch=False)
+    return Plan(network, data, loss_, rule, start, rng)
+
+
+def test_given_weights_compute_the_same_in_the_units_of_training() -> None:
+    given = rng.normal(size=P)
+    the_plan = plan(Start(weights=reference.split(given, SIZES)))
+    w, units = the_plan.first_weights(), the_plan.data.units
+    Z = (X - units.inputs.mean) / units.inputs.scale
+    z = reference.predict(w, Z, SIZES, "sigmoid")
+    np.testing.assert_allclose(
+        z * units.outputs.scale + units.outputs.mean,
+        reference.predict(given, X, SIZES, "sigmoid"),
+        rtol=1e-10, atol=1e-10,
+    )  # fmt: skip
+    again = the_plan.first_weights(attempt=1)  # only the first attempt goes on from them
+    assert np.abs(again - w).max() > 0.1
+    np.testing.assert_array_equal(again, plan(Start()).first_weights())
+
+
+def test_given_weights_of_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"have shapes \[\(4, 1\)\].*need \[\(4, 5\), \(6, 1\)\]"):
+        plan(Start(weights=[np.zeros((4, 1))])).first_weights()
+
+
+def test_random_weights_begin_near_the_mean_of_counts() -> None:
+    w, squared = (plan(Start(), loss).first_weights() for loss in ("poisson", "squared_error"))
+    np.testing.assert_array_equal(w[:20], squared[:20])
+    assert w[20] - squared[20] == pytest.approx(np.log(np.abs(y).mean()))  # the output's bias
+    np.testing.assert_array_equal(w[21:], squared[21:])
+
+
+# By which rule ------------------------------------------------------------------------------
+
+
+def chosen(
+    n_rows: int, sizes: tuple[int, ...] = SIZES, *, one_epoch: bool = False, **p: Any
+) -> str:
+    return solver_name(regressor(**p), Network(sizes, "sigmoid"), n_rows, one_epoch=one_epoch)
+
+
+def test_auto_is_lm_where_its_products_cost_up_to_4e9() -> None:
+    most = int(4e9 / P**2) - P  # P² (n + P) = 4e9
+    assert chosen(most) == "lm"
+    assert chosen(most + 1) == "adam"
+    wide = (3, 400, 1)  # 2,001 parameters: 4,003,001 of each row
+    assert chosen(10, wide) == "lbfgs"
+    assert chosen(10_000, wide) == "lbfgs"
+    assert chosen(10_001, wide) == "adam"
+
+
+@pytest.mark.parametrize(
+    ("loss", "alpha", "n_rows", "expected"),
+    [
+        ("squared_error", "auto", 200, "lm"),
+        ("squared_error", 1.0, 200, "lm"),
+        ("huber", "auto", 200, "lbfgs"),
+        ("huber", 1.0, 200, "lm"),
+        ("poisson", "auto", 10_001, "adam"),
+        ("poisson", 1.0, 200, "lm"),
+        ("pinball", 1.0, 200, "lbfgs"),
+        ("pinball", "auto", 10_001, "adam"),
+    ],
+)
+def test_auto_takes_a_solver_that_takes_the_loss(
+    loss: str, alpha: Any, n_rows: int, expected: str
+) -> None:
+    assert chosen(n_rows, loss=loss, alpha=alpha) == expected
+
+
+@pytest.mark.parametrize("solver", ["lm", "lbfgs", "adam", "sgd", "gd"])
+def test_a_solver_that_is_named_is_taken(solver: str) -> None:
+    for n_rows in (1, 10**9):
+        assert chosen(n_rows, solver=solver) == solver
+
+
+def test_auto_is_adam_in_parts() -> None:
+    assert chosen(10, one_epoch=True) == "adam"
+    assert chosen(10, one_epoch=True, solver="sgd") == "sgd"
+
+
+def test_the_estimator_says_which_it_was() -> None:
+    assert fitted(regressor(max_iter=1), X, y).solver_ == "lm"
+    assert fitted(regressor(max_iter=1, hidden_layer_sizes=(400,)), X, y).solver_ == "lbfgs"
+    assert regressor().partial_fit(X, y).solver_ == "adam"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kind", "alpha"),
+    [
+        ({"solver": "lm"}, EvidenceMaximization, 0.0),
+        ({"solver": "lm", "alpha": 3}, LevenbergMarquardt, 3.0),
+        ({"solver": "lbfgs"}, LBFGS, 1e-4),
+        ({"solver": "gd", "alpha": 0}, GradientDescent, 0.0),
+        ({"solver": "adam"}, Adam, 1e-4),
+        ({"solver": "sgd"}, StochasticGradientDescent, 1e-4),
+    ],
+)
+def test_a_rule_is_what_the_parameters_say(
+    parameters: dict[str, Any], kind: type[Solver], alpha: float
+) -> None:
+    estimator = regressor(max_iter=17, n_init=3, **parameters)
+    rule = choose_rule(estimator, Network(SIZES, "sigmoid"), 50, one_epoch=False)
+    assert (rule.name, rule.alpha) == (parameters["solver"], alpha)
+    assert (rule.max_iter, rule.n_init) == (17, 3)
+    assert rule.by_evidence == (kind is EvidenceMaximization)
+    assert rule.n_parts == (4 if rule.by_evidence else 17)  # three ascents and a search
+    assert rule.gain == (0.5 if rule.name == "lm" else 1.0)
+    assert type(rule.make_solver(np.random.RandomState(0))) is kind
+    once = choose_rule(estimator, Network(SIZES, "sigmoid"), 50, one_epoch=True)
+    assert (once.max_iter, once.n_init) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "expected"), [(50, "auto", 50), (500, "auto", 200), (50, 7, 7)]
+)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_minibatches_are_as_the_parameters_say(
+    n_rows: int, batch_size: Any, expected: int, shuffle: bool
+) -> None:
+    estimator = regressor(solver="adam", batch_size=batch_size, shuffle=shuffle)
+    rule = choose_rule(estimator, Network(SIZES, "sigmoid"), n_rows, one_epoch=False)
+    rng = np.random.RandomState(0)
+    solver = rule.make_solver(rng)
+    assert isinstance(solver, MinibatchSolver)
+    assert solver.batch_size == expected
+    assert solver.rng is (rng if shuffle else None)
+
+
+# What comes of it ---------------------------------------------------------------------------
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """The keyboard interrupts the attempt of that number, before its first iteration."""
+    minimize = training._minimize
+    calls: list[None] = []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return minimize(*arguments)
+
+    monkeypatch.setattr(training, "_minimize", interrupted)
+
+
+def test_an_interrupted_start_leaves_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fitted(regressor(solver="adam", max_iter=5), X, y)
+    interrupt(monkeypatch, at=2)
+    with pytest.warns(UserWarning, match="interrupted after 5 iterations"):
+        model = regressor(solver="adam", max_iter=5, n_init=3).fit(X, y)
+    np.testing.assert_array_equal(flat(model), flat(first))
+
+
+def test_an_interruption_of_the_first_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, at=1)
+    model = regressor(solver="adam", max_iter=5, n_init=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert not hasattr(model, "weights_")
+
+
+def test_an_epoch_of_partial_fit_need_not_converge() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        regressor(solver="sgd").partial_fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "pinball"])
+def test_held_out_rows_are_scored_as_scikit_learn_scores(loss: str) -> None:
+    w, s = 0.1 * rng.normal(size=P), rng.uniform(0.5, 2, size=50)
+    target = np.abs(y)[:, np.newaxis]
+    score, mean_loss = score_and_loss(
+        Network(SIZES, "sigmoid"),
+        Rows(X, target, s),
+        make_loss(loss, huber_delta=1, quantile=0.8),
+        w,
+    )
+    z = reference.predict(w, X, SIZES, "sigmoid")
+    prediction = np.exp(z) if loss == "poisson" else z
+    if loss in ("huber", "pinball"):
+        quantile = 0.8 if loss == "pinball" else 0.5
+        expected = d2_pinball_score(target, prediction, alpha=quantile, sample_weight=s)
+    else:
+        expected = r2_score(target, prediction, sample_weight=s)
+    assert score == pytest.approx(expected, rel=1e-12)
+    if loss == "squared_error":
+        assert mean_loss == pytest.approx(np.average((z - target)[:, 0] ** 2, weights=s) / 2)
+
+
+def test_a_prediction_that_overflows_scores_worst() -> None:
+    w = np.zeros(P)
+    w[20] = 1000.0  # the bias of the output
+    poisson = make_loss("poisson", huber_delta=1, quantile=0.5)
+    with np.errstate(over="ignore"):
+        score, _ = score_and_loss(Network(SIZES, "sigmoid"), Rows(X, np.ones((50, 1))), poisson, w)
+    assert score == -np.inf
