@@ -158,6 +158,7 @@ def _checked(
     )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    y = y.astype(np.float64, copy=False)
     _refuse_negative(estimator, y, "y")
     sample_weight = given.sample_weight
     if sample_weight is not None:
@@ -166,7 +167,7 @@ def _checked(
         )
         if not sample_weight.any():
             raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
-    return X, y.astype(np.float64, copy=False).reshape(X.shape[0], -1), sample_weight
+    return X, y.reshape(X.shape[0], -1), sample_weight
 
 
 def _refuse_negative(estimator: "SigmoidMLPRegressor", y: FloatArray, name: str) -> None:
