@@ -75,7 +75,7 @@ def test_partial_fit_says_that_it_takes_a_model_away_from_its_minimum() -> None:
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = SigmoidMLPRegressor((3,), random_state=0, max_iter=50).fit(X, y)
     assert model.solver_ == "lm"
-    with pytest.warns(UserWarning, match=r"goes on with 'adam'.*'lm'.*Call fit") as caught:
+    with pytest.warns(UserWarning, match=r"goes on with 'adam'.*'lm'.*call fit") as caught:
         model.partial_fit(X, y)
     assert caught[0].filename == __file__
     model.partial_fit(X, y)  # said once is enough
