@@ -105,7 +105,7 @@ class Model:
         assert self.posterior is not None
         nothing = np.empty((X.shape[0], 0))
         rows = Rows(X, nothing, units=Units(self.units.inputs, Scaling.identity(0)))
-        kernel = PredictiveVariances(self.network, self.posterior.w, self.posterior)
+        kernel = PredictiveVariances(self.network, self.posterior)
         with np.errstate(over="ignore"):
             std: FloatArray = self.units.outputs.scale * np.sqrt(rows.gather(kernel))
         return std.astype(self._dtype(X))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._typing import FloatArray
 from .callbacks import Task
+from .network import Network
 from .progress import Progress
 
 EXPLOSION = 1e6
@@ -96,6 +97,7 @@ class Monitor(History):
         self._progress = progress
         self._task = task
         self._fitted = fitted
+        self.network: Network | None = None
         self._iteration: Task | None = None
         self._first_loss: float | None = None
 
@@ -137,7 +139,7 @@ class Monitor(History):
             Its largest number of iterations, or of attempts if it has attempts; None if that
             is not known.
         """
-        return type(self)(
+        attempt = type(self)(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validation=self._validation,
@@ -147,6 +149,8 @@ class Monitor(History):
             task=self._task and self._task.subtask(name, max_iter),
             fitted=self._fitted,
         )
+        attempt.network = self.network
+        return attempt
 
     def adopt(self, attempt: Self) -> None:
         """Take over the history of the best attempt."""

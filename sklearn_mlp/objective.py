@@ -428,6 +428,8 @@ class Objective:
 
     def mean_squared_error(self, w: FloatArray, value: float) -> float:
         """The mean of ‖ŷ - y‖², from the ``value`` of L at ``w``: twice L less the penalty."""
+        if self.alpha == 0:
+            return 2 * value
         penalty = float(np.vdot(self.penalty * w, w)) / self.rows.total_weight
         return max(2 * value - penalty, 0.0)
 

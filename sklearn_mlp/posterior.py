@@ -29,7 +29,7 @@ from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
 from ._typing import FloatArray, IntArray
 from .network import Network
 from .objective import NetworkKernel, Objective, Point, Precisions, diagonal
-from .rows import Block, RowKernel, Work
+from .rows import Block, RowKernel, Sums, Work
 
 NOISE_RANGE = (1e-100, 1e100)
 """Between these is the precision of the noise."""
@@ -38,6 +38,12 @@ LEAST_FREE_ROWS = 1e-3
 """The share of the rows that is taken to be free to show the noise, at the least.
 
 If all rows were fitted exactly, the noise would be estimated as 0.
+"""
+
+LEAST_PENALTY = 1e-6
+"""The posterior counts as determined what the data say more of than a penalty of this strength.
+
+It stands in for a penalty of 0, whose prior is improper.
 """
 
 FLAT = -1
@@ -49,8 +55,7 @@ class Group(NamedTuple):
 
     Attributes
     ----------
-    layer : int or None
-        None for those of all layers.
+    layer : int
     kind : {"coefs", "intercepts"}
     input : int or None
         None for those of all inputs of the layer.
@@ -58,7 +63,7 @@ class Group(NamedTuple):
         None for those of all units of the layer.
     """
 
-    layer: int | None
+    layer: int
     kind: str
     input: int | None = None
     unit: int | None = None
@@ -105,11 +110,6 @@ class WeightGroups:
         names += [Group(len(hidden), "coefs", unit=k) for k in range(n_outputs)]
         return cls(labels.astype(np.intp), tuple(names))
 
-    @classmethod
-    def penalised(cls, penalty: FloatArray) -> Self:
-        """One group, of all that has a penalty."""
-        return cls(np.where(penalty > 0, 0, FLAT), (Group(None, "coefs"),))
-
     @property
     def sizes(self) -> FloatArray:
         """k: the number of weights in each group."""
@@ -140,7 +140,7 @@ class WeightGroups:
                 values = [
                     float(a)
                     for group, a in zip(self.names, alpha, strict=True)
-                    if group.kind == kind and group.layer in (i, None)
+                    if (group.layer, group.kind) == (i, kind)
                 ]
                 several = len(values) > 1
                 named[f"{kind}_[{i}]"] = np.array(values) if several else float(sum(values))
@@ -159,8 +159,8 @@ class Posterior(Protocol):
     n : float
         Number of rows, or the sum of their weights.
     log_evidence : float
-    calibration : array of shape (n_outputs,)
-        What the variance of each output's predictions is multiplied by.
+    n_effective_parameters : float
+        How many parameters the data determine.
     """
 
     @property
@@ -172,19 +172,10 @@ class Posterior(Protocol):
     @property
     def log_evidence(self) -> float: ...  # noqa: D102
     @property
-    def calibration(self) -> FloatArray: ...  # noqa: D102
+    def n_effective_parameters(self) -> float: ...  # noqa: D102
 
-    @property
-    def n_effective_parameters(self) -> float:
-        """How many parameters the data determine."""
-        ...
-
-    def variance(self, J: FloatArray) -> FloatArray:
-        """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
-        ...
-
-    def covariance_root(self) -> FloatArray:
-        """M of A⁻¹ = M Mᵀ, of shape (n_parameters, rank)."""
+    def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
+        """The variance of a new observation of each row and output, (n_rows, n_outputs)."""
         ...
 
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
@@ -216,6 +207,9 @@ class LaplacePosterior:
         Number of rows, or the sum of their weights.
     calibration : array of shape (n_outputs,)
         What the variance of each output's predictions is multiplied by.
+    leave_one_out : float
+        The log density of the rows, of each by what is known without it. NaN until it is
+        :func:`calibrated`.
     """
 
     w: FloatArray
@@ -228,6 +222,7 @@ class LaplacePosterior:
     log_evidence: float
     n: float
     calibration: FloatArray
+    leave_one_out: float = np.nan
 
     @property
     def n_effective_parameters(self) -> float:
@@ -238,6 +233,14 @@ class LaplacePosterior:
         """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
         v = dtrsm(1.0, self.cholesky, J.T, side=1, lower=1, trans_a=1)  # J.T needs no copy in order
         return np.einsum("np,np->n", v, v)
+
+    def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
+        """c (1/β + j A⁻¹ jᵀ) of each row and output, shape (n_rows, n_outputs)."""
+        workspace = work.workspace(network, block)
+        network.pass_over(self.w, block.inputs, workspace)
+        J = network.jacobian(network.layers(self.w), block.inputs, workspace)
+        v = np.transpose([self.variance(J_k) for J_k in J])
+        return self.calibration * (v + 1 / self.beta)
 
     def covariance_root(self) -> FloatArray:
         """M = L⁻ᵀ of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
@@ -269,16 +272,15 @@ def laplace(
     """
     w, sums = point
     precisions = Precisions(beta, groups.per_parameter(alpha))
-    L = _cholesky(precisions.hessian(sums))
-    A_inverse = dpotri(L, lower=1)[0]  # the lower triangle
-    variances = A_inverse.diagonal()
-    sizes = groups.sizes
-    gamma = np.clip(sizes - alpha * groups.sum(variances), 0, sizes)
+    scale, L, inverse = _factored(precisions.hessian(sums))
+    determined = np.clip(1 - precisions.prior * scale**2 * inverse.diagonal(), 0, 1)
     if len(beta) == 1:
-        gamma_of_output = np.array([len(w) - precisions.prior @ variances])
+        gamma_of_output = np.array([min(determined.sum(), n)])
     else:  # tr(A⁻¹ H_k) from lower triangles: what is off the diagonal counts twice
-        twice = np.tril(2 * A_inverse, -1) + np.diag(variances)
-        gamma_of_output = beta * [np.vdot(twice, H_k) for H_k in sums.H]
+        twice = np.tril(2 * inverse, -1) + np.diag(inverse.diagonal())
+        twice *= scale * scale[:, np.newaxis]
+        gamma_of_output = np.clip(beta * [np.vdot(twice, H_k) for H_k in sums.H], 0, n)
+    sizes = groups.sizes
     log_evidence = (
         -precisions.cost(sums.E, w)
         - np.log(L.diagonal()).sum()
@@ -286,33 +288,48 @@ def laplace(
         + 0.5 * n * np.log(beta / (2 * np.pi)).sum()
     )
     return LaplacePosterior(
-        w, groups, alpha, beta, L, gamma, gamma_of_output, float(log_evidence), n,
+        w, groups, alpha, beta, L, groups.sum(determined), gamma_of_output, float(log_evidence), n,
         calibration=np.ones_like(beta),
     )  # fmt: skip
 
 
-def _cholesky(A: FloatArray) -> FloatArray:
-    """L of A = L Lᵀ; of A plus the least multiple of I that makes it definite to rounding."""
+def _factored(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """D, L and (D A D)⁻¹ of A = L Lᵀ, where D scales the diagonal of A to 1.
+
+    In its own scale: A may have precisions of 1e10 for dead weights beside 1e-3, and what is
+    rounded or added for the sake of the dead would bury the others. Only the lower triangles
+    are used and made. The least multiple of I that makes D A D definite to rounding is added.
+    """
+    curvature = diagonal(A)
+    scale = 1 / np.sqrt(np.where(curvature > 0, curvature, 1))
+    scaled = A * scale
+    scaled *= scale[:, np.newaxis]
     ridge = 0.0
     while True:
-        damped = A.copy(order="F")
+        damped = scaled.copy(order="F")
         diagonal(damped)[...] += ridge
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=1)
         if not not_definite:
-            return L
-        ridge = max(10 * ridge, 1e-15 * diagonal(A).max())
+            break
+        ridge = max(10 * ridge, 1e-15)
+    inverse = dpotri(L, lower=1)[0]
+    L /= scale[:, np.newaxis]
+    return scale, L, inverse
 
 
 def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePosterior:
     """The posterior at the minimum of an objective with a penalty of fixed strength.
 
     The penalty is then the ratio of the prior's precision to the noise's: α = alpha β, with
-    one β for all outputs but in the noise of each.
+    one β for all outputs but in the noise of each. The prior holds for the hidden biases too,
+    which the penalty leaves out: under a flat one, the bias of a unit that has no part in the
+    output would count as a parameter that the data determine.
     """
-    n, penalty = objective.rows.total_weight, objective.penalty.astype(np.float64)
-    n_outputs = objective.network.layer_sizes[-1]
+    n, network = objective.rows.total_weight, objective.network
+    n_outputs = network.layer_sizes[-1]
     point = Point(w, objective.gauss_newton(w))
-    groups, alpha = WeightGroups.penalised(penalty), np.array([penalty.max()])
+    groups = WeightGroups.by_layer(network, per_input=False)
+    alpha = np.full(len(groups.names), max(objective.alpha, LEAST_PENALTY))
     unscaled = laplace(point, groups, alpha, np.ones(n_outputs), n)
     all_rows = n * n_outputs
     free = max(all_rows - unscaled.n_effective_parameters, LEAST_FREE_ROWS * all_rows)
@@ -349,15 +366,18 @@ def calibrated(posterior: LaplacePosterior, objective: Objective) -> LaplacePost
     """
     if len(objective.network.shapes) == 1:
         return posterior
-    squares = objective.rows.sum(LeaveOneOutErrors(objective.network, posterior.w, posterior))
-    return replace(posterior, calibration=np.maximum(squares / posterior.n, 1.0))
+    kernel = LeaveOneOutErrors(objective.network, posterior.w, posterior)
+    squares, logs = objective.rows.sum(kernel)
+    n, calibration = posterior.n, np.maximum(squares / posterior.n, 1.0)
+    density = -0.5 * (squares / calibration + logs + n * np.log(2 * np.pi * calibration)).sum()
+    return replace(posterior, calibration=calibration, leave_one_out=float(density))
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveOneOutErrors(NetworkKernel):
-    """Σ s error² / variance of each output, of weights trained without the row."""
+    """Σ s error² / variance and Σ s log variance of each output, of weights without the row."""
 
-    posterior: Posterior
+    posterior: LaplacePosterior
 
     @property
     def floats_per_row(self) -> int:
@@ -366,21 +386,22 @@ class LeaveOneOutErrors(NetworkKernel):
             self.network.layer_sizes[-1] * self.network.n_parameters
         )
 
-    def __call__(self, block: Block, work: Work) -> FloatArray:
-        """The terms of a block, of shape (n_outputs,)."""
+    def __call__(self, block: Block, work: Work) -> Sums:
+        """The terms of a block, both of shape (n_outputs,)."""
         J, e = self.jacobian(block, work)
         v = np.array([self.posterior.variance(J_k) for J_k in J])
         beta = self.posterior.beta[:, np.newaxis]
         s = np.ones(e.shape[1]) if block.weights is None else block.weights
         left = np.maximum(1 - np.minimum(s, 1) * beta * v, 1e-6)  # of a weight of 2, one copy
-        squares: FloatArray = (e / left) ** 2 / (1 / beta + v / left)
-        return squares @ s
+        variance = 1 / beta + v / left
+        return Sums(((e / left) ** 2 / variance) @ s, np.log(variance) @ s)
 
 
 @dataclass(frozen=True, eq=False)
-class PredictiveVariances(NetworkKernel, RowKernel):
-    """c (1/β + j A⁻¹ jᵀ) of each row and output."""
+class PredictiveVariances(RowKernel):
+    """The variance of a new observation of each row and output."""
 
+    network: Network
     posterior: Posterior
 
     @property
@@ -397,8 +418,4 @@ class PredictiveVariances(NetworkKernel, RowKernel):
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
         """Of shape (n_rows, n_outputs)."""
-        self.predict(block, work)
-        workspace = work.workspace(self.network, block)
-        J = self.network.jacobian(self.layers, block.inputs, workspace)
-        v = np.transpose([self.posterior.variance(J_k) for J_k in J])
-        return self.posterior.calibration * (v + 1 / self.posterior.beta)
+        return self.posterior.predictive_variance(self.network, block, work)

@@ -24,7 +24,6 @@ from .data import Given, checked_inputs, given_validation, prepare
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
-from .network import Network
 from .posterior import Posterior
 from .progress import Progress
 from .training import (
@@ -32,6 +31,7 @@ from .training import (
     LeftOff,
     Plan,
     Start,
+    choose_networks,
     choose_rule,
     refuse_solver_without_loss,
     score_and_loss,
@@ -262,7 +262,11 @@ default="sigmoid"
     _doc_link_template = DOCUMENTATION_OF_CLASS
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [
+            StrOptions({"auto"}),
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "loss": [StrOptions(set(LOSSES))],
         "solver": [StrOptions({"auto", "lm", "lbfgs", "adam", "sgd", "gd"})],
@@ -303,7 +307,7 @@ default="sigmoid"
 
     def __init__(
         self,
-        hidden_layer_sizes: int | tuple[int, ...] = (50,),
+        hidden_layer_sizes: int | tuple[int, ...] | str = "auto",
         activation: str = "sigmoid",
         *,
         loss: str = "squared_error",
@@ -464,7 +468,8 @@ default="sigmoid"
             task = self._begin_task(plan)
             monitor = self._monitor(plan, task)
             trained = train(plan, monitor)
-            self.__dict__.pop("_left_off", None)
+            for stale in ("_left_off", "architectures_"):
+                self.__dict__.pop(stale, None)
             self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
             if task is not None:
                 task.end(dict)  # the estimator as it is
@@ -495,21 +500,13 @@ default="sigmoid"
         data = prepare(
             self, given, validation, loss=loss, rng=rng, is_first=is_first, moments=start.moments
         )
-        network = Network([data.n_inputs, *self._hidden_sizes(), data.n_outputs], self.activation)
-        rule = choose_rule(self, network, data.rows.n_rows, one_epoch=start.one_epoch)
+        network, networks = choose_networks(self, data, start)
+        rule = choose_rule(
+            self, network, data.rows.n_rows, one_epoch=start.one_epoch, networks=networks
+        )
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
         return Plan(network, data, loss, rule, start, rng)
-
-    def _hidden_sizes(self) -> list[int]:
-        """The number of units in each hidden layer."""
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.ndim > 1 or (sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1)):
-            raise ValueError(
-                "hidden_layer_sizes must be one or several integers of at least 1, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return [int(size) for size in sizes]
 
     def _begin_task(self, plan: Plan) -> Task | None:
         """Tell the callbacks that training begins, and give them the rows without held-out rows."""
@@ -718,9 +715,10 @@ def _fitted_attributes(
     posterior: Posterior | None = None,
     relevances: FloatArray | None = None,
     left_off: LeftOff | None = None,
+    tried: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The fitted attributes for the weights ``w``, at the end of training or on the way."""
-    network, data, watched = plan.network, plan.data, monitor.early_stopping
+    network, data, watched = monitor.network or plan.network, plan.data, monitor.early_stopping
     link = plan.loss.out_activation
     model = Model.of_training(network, w, data.units, data.dtype, link, posterior, relevances)
     attributes = {
@@ -737,7 +735,8 @@ def _fitted_attributes(
         "n_layers_": len(network.layer_sizes),
         "n_outputs_": data.n_outputs,
     }
-    return attributes if left_off is None else {**attributes, "_left_off": left_off}
+    more = {"_left_off": left_off, "architectures_": tried}
+    return attributes | {name: value for name, value in more.items() if value is not None}
 
 
 def _rmse(plan: Plan) -> Callable[[FloatArray, float], float] | None:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from ._typing import FloatArray
 from ._warnings import warn
 from .activations import OUTPUT_ACTIVATIONS
+from .committee import LEAST_RUNGS, PATIENCE, Climb, MixturePosterior, rungs
 from .data import Data
 from .losses import Loss
 from .model import relevances
@@ -42,8 +43,15 @@ if TYPE_CHECKING:
 AUTO_LM_COST = 4e9
 """``solver="auto"`` is "lm" if P² (n_samples + P) is at most this, with P parameters."""
 
+AUTO_LADDER_COST = 4e8
+"""``hidden_layer_sizes="auto"`` is found under ``solver="auto"`` where this is not exceeded, by
+P² (n_samples + P) of a network of twelve units."""
+
 AUTO_LBFGS_ROWS = 10_000
 """Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
+
+AUTO_HIDDEN = (50,)
+"""``hidden_layer_sizes="auto"`` where no evidence finds the width."""
 
 AUTO_ALPHA = 1e-4
 """The value of ``alpha="auto"`` if the evidence does not set it."""
@@ -150,6 +158,8 @@ class Rule:
         Whether the evidence sets the penalties.
     make_solver : callable
         Maps a random state to a new solver.
+    networks : tuple of Network
+        Those to try, where none is given.
     """
 
     name: str
@@ -158,10 +168,13 @@ class Rule:
     n_init: int
     by_evidence: bool
     make_solver: Callable[[RandomState], Solver]
+    networks: tuple[Network, ...] = ()
 
     @property
-    def n_parts(self) -> int:
+    def n_parts(self) -> int | None:
         """The number of tasks in training from one start: iterations, or ascents and a search."""
+        if self.networks:
+            return None
         return len(STARTS) + 1 if self.by_evidence else self.max_iter
 
     @property
@@ -171,10 +184,15 @@ class Rule:
 
 
 def choose_rule(
-    estimator: "SigmoidMLPRegressor", network: Network, n_rows: int, *, one_epoch: bool
+    estimator: "SigmoidMLPRegressor",
+    network: Network,
+    n_rows: int,
+    *,
+    one_epoch: bool,
+    networks: tuple[Network, ...] = (),
 ) -> Rule:
     """The rule for these parameters and this size of the problem."""
-    name = solver_name(estimator, network, n_rows, one_epoch=one_epoch)
+    name = "lm" if networks else solver_name(estimator, network, n_rows, one_epoch=one_epoch)
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
@@ -182,7 +200,47 @@ def choose_rule(
     else:
         alpha = 0.0 if by_evidence else AUTO_ALPHA
     make = partial(make_solver, estimator, name, n_rows, max_iter)
-    return Rule(name, alpha, max_iter, 1 if one_epoch else estimator.n_init, by_evidence, make)
+    n_init = 1 if one_epoch else estimator.n_init
+    return Rule(name, alpha, max_iter, n_init, by_evidence, make, networks)
+
+
+def choose_networks(
+    estimator: "SigmoidMLPRegressor", data: Data, start: Start
+) -> tuple[Network, tuple[Network, ...]]:
+    """The network to train, and those to try where it is to be found.
+
+    They are tried where the evidence sets the penalty. Otherwise "auto" is AUTO_HIDDEN, or what
+    given weights have.
+    """
+    hidden: Any = estimator.hidden_layer_sizes
+    first, last, activation = data.n_inputs, data.n_outputs, estimator.activation
+    if not isinstance(hidden, str):
+        return Network([first, *hidden_sizes(hidden), last], activation), ()
+    if start.weights is not None:
+        between = [W.shape[1] for W in start.weights[:-1]]
+        return Network([first, *between, last], activation), ()
+    fixed = Network([first, *AUTO_HIDDEN, last], activation)
+    by_evidence = (
+        estimator.solver in ("auto", "lm")
+        and estimator.loss == "squared_error"
+        and estimator.alpha == "auto"
+        and not (start.one_epoch or estimator.early_stopping)
+    )
+    networks = rungs(first, last, activation, data.rows.n_rows)
+    P, n_rows = networks[LEAST_RUNGS - 1].n_parameters, data.rows.n_rows
+    if not by_evidence or (estimator.solver == "auto" and P**2 * (n_rows + P) > AUTO_LADDER_COST):
+        return fixed, ()
+    return fixed, tuple(networks)
+
+
+def hidden_sizes(sizes: Any) -> list[int]:
+    """The number of units in each hidden layer."""
+    array = np.atleast_1d(np.asarray(sizes))
+    if array.ndim > 1 or (array.size and (array.dtype.kind not in "iu" or array.min() < 1)):
+        raise ValueError(
+            f"hidden_layer_sizes must be one or several integers of at least 1, got {sizes!r}."
+        )
+    return [int(size) for size in array]
 
 
 def solver_name(
@@ -287,12 +345,15 @@ class Trained:
         How much each input matters, summing to one. None if there is no posterior.
     left_off : LeftOff or None
         The state from which partial_fit goes on.
+    tried : list of dict or None
+        The networks that were tried, where the architecture was not given.
     """
 
     w: FloatArray
     posterior: Posterior | None
     relevances: FloatArray | None
     left_off: LeftOff | None
+    tried: list[dict[str, Any]] | None = None
 
 
 def train(plan: Plan, monitor: Monitor) -> Trained:
@@ -316,6 +377,8 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
     ValueError
         If training diverges, or if the given weights do not have the shapes of the network.
     """
+    if plan.rule.networks:
+        return _climb(plan, monitor)
     rule, objective = plan.rule, plan.objective()
     solver = rule.make_solver(plan.rng)
     plan.start.resume(solver, monitor)
@@ -333,6 +396,31 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
     matters = None if posterior is None else relevances(objective, posterior.w)
     return Trained(w, posterior, matters, left_off)
+
+
+def _climb(plan: Plan, monitor: Monitor) -> Trained:
+    """Train the networks of a ladder, and take their mean."""
+    solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE)
+    climb = Climb(
+        solver,
+        lambda network: replace(plan, network=network).objective(),
+        lambda network: replace(plan, network=network).first_weights(attempt=1),
+    )
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        members = climb.run(plan.rule.networks, monitor)
+        network, posterior = MixturePosterior.of(members)
+        objective = climb.objective_of(network)
+        n = objective.rows.total_weight
+        monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
+    monitor.network = network
+    monitor.close()
+    monitor.converged = sum(m.share for m in members if m.converged) >= 0.5
+    if monitor.interrupted:
+        _warn_of_interruption(monitor)
+    elif not (monitor.converged or monitor.stopped):
+        _warn_of_no_convergence("lm", monitor)
+    tried = [member.as_tried() for member in members]
+    return Trained(posterior.w, posterior, relevances(objective, posterior.w), None, tried)
 
 
 Minimum = tuple[FloatArray, Posterior | None]

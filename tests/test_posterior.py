@@ -120,10 +120,6 @@ def test_precisions_go_by_the_attributes_that_hold_the_weights() -> None:
         "coefs_[0]": [1, 2], "intercepts_[0]": [3], "coefs_[1]": [4], "intercepts_[1]": [5],
         "coefs_[2]": [6, 7], "intercepts_[2]": [0],
     }  # fmt: skip
-    penalised = WeightGroups.penalised(network.is_coef())
-    assert penalised.by_attribute(np.array([3.0]), 2) == {
-        "coefs_[0]": 3, "intercepts_[0]": 0, "coefs_[1]": 3, "intercepts_[1]": 0,
-    }  # fmt: skip
 
 
 def test_finer_groups_take_over_the_precisions_of_their_weights() -> None:

@@ -11,8 +11,9 @@ equations take turns: an ascent of the evidence. The coefs of the first layer ha
 together, until the evidence has settled, and then one for each input.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -45,11 +46,29 @@ BURN_IN = 20
 STEPS_PER_ESTIMATE = 2
 """Steps from one re-estimation to the next."""
 
-TOLERATED_FALL = 4.0
-"""By how much the log evidence may fall from its best, in units of its uncertainty."""
-
 WATCHED_ESTIMATES = 10
 """Re-estimations over which the log evidence is watched."""
+
+LEAST_FALL = 0.01
+"""A step that lowers F by less, in units of log probability, is followed by a re-estimation."""
+
+SETTLED = 1e-12
+"""Precisions that change by less, relative to themselves, have settled."""
+
+GAIN = 0.1
+"""By how much the log evidence must rise above its best for a new best to count."""
+
+PATIENCE = 12
+"""Re-estimations without a new best of the log evidence that end an ascent, by default."""
+
+STILL_PRUNING = 0.95
+"""But not while the data determine so much fewer parameters than as many re-estimations before.
+
+The evidence may fall for a while before the loss of superfluous inputs pays.
+"""
+
+ESTIMATES_AT_A_POINT = 10
+"""Re-estimations, without a step, of the precisions that suit given weights."""
 
 SMALL_WEIGHTS = 0.5
 """The gain of the initial weights: smooth functions are the better place to start."""
@@ -116,13 +135,19 @@ def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) ->
     point = Point(w, objective.gauss_newton(w))
     variance = objective.squared_targets() / like.n
     posterior = laplace(point, like.groups, like.alpha, like.beta, like.n)
-    for _ in range(WATCHED_ESTIMATES):
+    for _ in range(ESTIMATES_AT_A_POINT):
         alpha, beta = reestimate(posterior, point, variance)
         posterior = laplace(point, like.groups, alpha, beta, like.n)
     return posterior
 
 
-def _uncertainty(objective: Objective) -> float:
+def on_rows_of(objective: Objective, posterior: LaplacePosterior) -> LaplacePosterior:
+    """The posterior with the same weights and precisions over the rows of an objective."""
+    point = Point(posterior.w, objective.gauss_newton(posterior.w))
+    return laplace(point, posterior.groups, posterior.alpha, posterior.beta, posterior.n)
+
+
+def uncertainty(objective: Objective) -> float:
     """The standard deviation of the log likelihood, about √(N/2) of N rows.
 
     A change of the log evidence that is smaller means nothing.
@@ -141,11 +166,15 @@ class EvidenceMaximization(Solver):
         Most steps of an ascent.
     rng : RandomState
         Draws the fresh starts of the search for an exact function.
+    patience : int, default=PATIENCE
+        Re-estimations without a new best of the log evidence that end an ascent.
 
     """
 
     max_iter: int
     rng: RandomState
+    patience: int = PATIENCE
+    exact: bool = field(default=False, init=False)
     _posterior: LaplacePosterior | None = field(default=None, init=False)
     advice = "Scale the data."
 
@@ -157,7 +186,8 @@ class EvidenceMaximization(Solver):
         found: Attempts[LaplacePosterior] = Attempts(monitor, _log_evidence)
         coarse, interrupted = objective.coarse(), False
         try:
-            self._ascend(objective, coarse, w, found)
+            for _ in self.ascents(objective, coarse, lambda: w, found):
+                pass
         except KeyboardInterrupt:
             if found.found is None:
                 raise
@@ -167,7 +197,9 @@ class EvidenceMaximization(Solver):
         if monitor.early_stopping and monitor.best_weights is not None:
             posterior = posterior_at(monitor.best_weights, objective, posterior)
         elif coarse is not objective:
-            posterior = self._over_exact_rows(posterior, objective, monitor)
+            posterior = on_rows_of(objective, posterior)
+            n = objective.rows.total_weight
+            monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
         self._posterior = calibrated(posterior, objective)
         return self._posterior.w
 
@@ -175,20 +207,23 @@ class EvidenceMaximization(Solver):
         """The posterior around the weights that :meth:`minimize` came to."""
         return self._posterior
 
-    def _ascend(
+    def ascents(
         self,
         objective: Objective,
         coarse: Objective,
-        w: FloatArray,
+        first_weights: Callable[[], FloatArray],
         found: Attempts[LaplacePosterior],
-    ) -> None:
+        heading: str = "",
+    ) -> "Iterator[Ascent]":
         """An ascent from each of the starting precisions, until a callback says it is enough.
 
-        Where the first comes near to an exact function, a search for that is made in between.
+        Where the first comes near to an exact function, a search for that is made in between. If
+        it is found, there is no other ascent, and this one does not count.
         """
         for i, (alpha, beta) in enumerate(STARTS, 1):
-            monitor = found.begin("ascent", f"ascent {i} of {len(STARTS)}", self.max_iter)
-            ascent = Ascent(coarse, w, alpha, beta, monitor)
+            name = f"{heading}ascent {i} of {len(STARTS)}"
+            monitor = found.begin("ascent", name, self.max_iter)
+            ascent = Ascent(coarse, first_weights(), alpha, beta, monitor, self.patience)
             exact = False
             try:
                 ascent.run(self.max_iter, pause=i == 1 and not monitor.early_stopping)
@@ -201,7 +236,11 @@ class EvidenceMaximization(Solver):
                     found.end(monitor, ascent.posterior, ascent.point.w)
                 raise
             found.end(monitor, None if exact else ascent.posterior, ascent.point.w)
-            if exact or found.enough:
+            if exact:
+                self.exact = True
+                return
+            yield ascent
+            if found.enough:
                 return
             del ascent  # the next needs the room of its matrices
 
@@ -247,27 +286,40 @@ class EvidenceMaximization(Solver):
             steps -= attempt.n_iter
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
 
-    def _over_exact_rows(
-        self, posterior: LaplacePosterior, objective: Objective, monitor: Monitor
-    ) -> LaplacePosterior:
-        """The posterior, and the last loss, over the rows that the coarse ones stood for."""
-        w, n = posterior.w, objective.rows.total_weight
-        point = Point(w, objective.gauss_newton(w))
-        monitor.restate(0.5 * float(point.sums.E.sum()) / n)
-        return laplace(point, posterior.groups, posterior.alpha, posterior.beta, n)
-
 
 def _log_evidence(posterior: LaplacePosterior, monitor: Monitor) -> float:
     return posterior.log_evidence
 
 
+class Summit(NamedTuple):
+    """The weights and the precisions of the highest evidence on the way."""
+
+    log_evidence: float
+    w: FloatArray
+    groups: WeightGroups
+    alpha: FloatArray
+    beta: FloatArray
+
+
 class Ascent:
-    """One ascent of the evidence: its weights, its precisions, and its history."""
+    """One ascent of the evidence: its weights, its precisions, and its history.
+
+    The re-estimations are no ascent in the strict sense: they leave out that the curvature moves
+    with the weights, and when little is left to be learnt the evidence falls along them, while
+    precisions of weights that hardly matter run off to their limits. So an ascent ends some
+    re-estimations after its summit, and what counts is the summit.
+    """
 
     def __init__(
-        self, objective: Objective, w: FloatArray, alpha: float, beta: float, monitor: Monitor
+        self,
+        objective: Objective,
+        w: FloatArray,
+        alpha: float,
+        beta: float,
+        monitor: Monitor,
+        patience: int = PATIENCE,
     ) -> None:
-        network = objective.network
+        network, self.patience = objective.network, patience
         self.objective, self.monitor = objective, monitor
         self.n = objective.rows.total_weight
         self.hidden = len(network.shapes) > 1
@@ -279,13 +331,25 @@ class Ascent:
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
         self.evidences: list[float] = []
-        self.paused = False
+        self.determined: list[float] = []
+        self.summit: Summit | None = None
+        self.n_below = 0
         self.n_fitted = 0
+        self.paused = False
+
+    @property
+    def last_posterior(self) -> LaplacePosterior:
+        """Around the present weights."""
+        return laplace(self.point, self.groups, self.alpha, self.beta, self.n)
 
     @property
     def posterior(self) -> LaplacePosterior:
-        """Around the present weights, for the present precisions."""
-        return laplace(self.point, self.groups, self.alpha, self.beta, self.n)
+        """Around the summit, or around the present weights before there is one."""
+        if self.summit is None:
+            return self.last_posterior
+        _, w, groups, alpha, beta = self.summit
+        point = Point(w, self.objective.gauss_newton(w))
+        return laplace(point, groups, alpha, beta, self.n)
 
     @property
     def nearly_exact(self) -> bool:
@@ -303,7 +367,7 @@ class Ascent:
         return not _ample(self.n, self.point.w) and bool((believed >= self.point.sums.E).all())
 
     def run(self, max_iter: int, *, pause: bool = False) -> None:
-        """Steps and re-estimations in turn until the evidence settles.
+        """Steps and re-estimations in turn until the evidence no longer rises.
 
         Or, if it may `pause`, until next to nothing is left to explain.
         """
@@ -317,7 +381,7 @@ class Ascent:
             self.monitor.begin_iteration()
             fall = self._step()
             wait -= 1
-            if wait <= 0 or fall < 0.01:
+            if wait <= 0 or fall < LEAST_FALL:
                 wait = STEPS_PER_ESTIMATE
                 if self._reestimate():
                     self.monitor.converged = True
@@ -325,9 +389,7 @@ class Ascent:
                 if pause and self.nearly_exact:
                     self.paused = True
                     return
-        recent = self.evidences[-WATCHED_ESTIMATES - 1 :]
-        at_rest = len(recent) > WATCHED_ESTIMATES and np.ptp(recent) < _uncertainty(self.objective)
-        self.monitor.converged = bool(at_rest)
+        self.monitor.converged = self.hidden and (self._is_over or self._levelled)
 
     def _step(self) -> float:
         """One Levenberg-Marquardt step; by how much F fell."""
@@ -342,29 +404,49 @@ class Ascent:
         return F - F_new
 
     def _reestimate(self) -> bool:
-        """Re-estimate the precisions; whether they, or the evidence, have settled."""
-        posterior = self.posterior
-        self.evidences.append(posterior.log_evidence)
+        """Re-estimate the precisions; whether that is the end of the ascent."""
+        posterior = self.last_posterior
+        self._look(posterior)
         before = np.append(self.alpha, self.beta)
         self.alpha, self.beta = reestimate(posterior, self.point, self.variance)
         change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
-        recent = self.evidences[-WATCHED_ESTIMATES - 1 :]
-        uncertainty = _uncertainty(self.objective)
         self.n_fitted = self.n_fitted + 1 if self._all_fitted else 0
-        if change < 1e-12 or self.n_fitted > WATCHED_ESTIMATES // 2:
+        if change < SETTLED or self.n_fitted > WATCHED_ESTIMATES // 2:
             return True
-        if not self.hidden or len(recent) <= WATCHED_ESTIMATES:
+        if not self.hidden:
             return False
         if not self.per_input:
-            if max(recent) - recent[0] < uncertainty:
+            if self.n_below >= WATCHED_ESTIMATES or self._levelled:
                 self._give_each_input_a_precision()
             return False
-        settled = max(recent) - min(recent) < 0.1
-        return (
-            settled or posterior.log_evidence < max(self.evidences) - TOLERATED_FALL * uncertainty
-        )
+        return self._is_over
+
+    def _look(self, posterior: LaplacePosterior) -> None:
+        """Take note of the evidence here, and of the weights if it is the highest so far."""
+        evidence, highest = posterior.log_evidence, self.summit
+        self.evidences.append(evidence)
+        self.determined.append(posterior.n_effective_parameters)
+        rises = highest is None or evidence > highest.log_evidence + GAIN
+        self.n_below = 0 if rises else self.n_below + 1
+        if highest is None or evidence > highest.log_evidence:
+            self.summit = Summit(evidence, posterior.w, self.groups, self.alpha, self.beta)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the summit is so far behind that there will be no other."""
+        if self.n_below < self.patience:
+            return False
+        return self.determined[-1] > STILL_PRUNING * self.determined[-self.patience]
+
+    @property
+    def _levelled(self) -> bool:
+        """Whether the last rise of the evidence means nothing beside its uncertainty."""
+        recent = self.evidences[-WATCHED_ESTIMATES - 1 :]
+        risen = max(recent) - recent[0] if len(recent) > WATCHED_ESTIMATES else np.inf
+        return bool(risen < uncertainty(self.objective))
 
     def _give_each_input_a_precision(self) -> None:
         finer = WeightGroups.by_layer(self.objective.network, per_input=True)
         alpha = finer.carried_from(self.groups, self.alpha)
-        self.groups, self.alpha, self.per_input, self.evidences = finer, alpha, True, []
+        self.groups, self.alpha, self.per_input = finer, alpha, True
+        self.evidences, self.n_below = [], 0
