@@ -7,6 +7,10 @@ standard deviation of the log likelihood of N rows. They tell one network from a
 
     merit = ½ (log p(y) + log p_loo(y)),    share ∝ exp(merit / √(N/2)).
 
+The leaving out is by linearisation, which is far too hopeful of a network that has determined
+parameters nearly as many as rows. Such a network has in the place of its log p_loo(y) its evidence,
+and what log p_loo(y) is above the evidence for a network that can be believed.
+
 The mean of the networks, weighted by their shares p_m, is itself a network with one hidden layer:
 that of all their units, with the output weights times p_m. Its error bars are those of the mixture
 (Hoeting et al., 1999): what the members do not know, and what they do not agree on,
@@ -43,6 +47,10 @@ PATIENCE = 30
 More than a network alone needs: what comes after the summit makes members of its own.
 """
 
+TRUSTED = (0.4, 0.6)
+"""Determined parameters, in rows: up to the first the leaving out of rows is believed, from the
+second on it is not."""
+
 LEAST_GAIN = 1.0
 """What a rung must be better by for the next to be climbed, in units of √(N/2)."""
 
@@ -74,9 +82,13 @@ class Member:
     share: float = 1.0
 
     @property
-    def merit(self) -> float:
-        """½ (log p(y) + log p_loo(y))."""
-        return 0.5 * (self.posterior.log_evidence + self.posterior.leave_one_out)
+    def trust(self) -> float:
+        """How far the leaving out of rows by linearisation is believed, from 0 to 1."""
+        n_rows = self.posterior.n * self.network.layer_sizes[-1]
+        full, none = TRUSTED
+        return float(
+            np.clip((none - self.posterior.n_effective_parameters / n_rows) / (none - full), 0, 1)
+        )
 
     def as_tried(self) -> dict[str, Any]:
         """What it is and what it came to."""
@@ -89,9 +101,19 @@ class Member:
         }
 
 
+def evidence_and_leave_one_out(members: Sequence[Member]) -> FloatArray:
+    """log p(y) and log p_loo(y) of each member, as far as it is believed, of shape (n, 2)."""
+    evidence = np.array([m.posterior.log_evidence for m in members])
+    above = np.array([m.posterior.leave_one_out for m in members]) - evidence
+    trust = np.array([m.trust for m in members])
+    believed = np.flatnonzero(trust == trust.max())
+    usual = above[believed[np.argmax(evidence[believed])]]
+    return np.column_stack([evidence, evidence + usual + trust * (above - usual)])
+
+
 def shared_out(members: Sequence[Member]) -> list[Member]:
     """The same members with the shares that they deserve."""
-    merits = np.array([member.merit for member in members])
+    merits = evidence_and_leave_one_out(members).mean(axis=1)
     n_outputs = members[0].network.layer_sizes[-1]
     uncertainty = np.sqrt(members[0].posterior.n * n_outputs / 2)
     shares = np.exp((merits - merits.max()) / uncertainty)
@@ -228,14 +250,13 @@ class Climb:
         An interruption from the keyboard ends the climb, and what was found so far counts.
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, _log_evidence)
-        interrupted, best = False, np.full(2, -np.inf)
+        interrupted = False
         try:
             for network in networks:
-                here = self._rung(network, found)
-                least = best + LEAST_GAIN * uncertainty(self.objective_of(network))
-                if self.solver.exact or found.enough or (here <= least).all():
+                n_below = len(self.members)
+                self._rung(network, found)
+                if self.solver.exact or found.enough or not self._is_better(n_below):
                     break
-                best = np.maximum(best, here)
         except KeyboardInterrupt:
             if found.found is None:
                 raise
@@ -247,20 +268,28 @@ class Climb:
             self.members = [self._member(monitor.network, posterior, converged=True)]
         return shared_out(self.members)
 
-    def _rung(self, network: Network, found: Attempts[LaplacePosterior]) -> FloatArray:
-        """The ascents of a network; the largest merit among them, and the largest log p_loo."""
+    def _is_better(self, n_below: int) -> bool:
+        """Whether the last rung is better than the members below it, by merit or by log p_loo."""
+        if n_below == 0:
+            return True
+        evidence, leave_one_out = evidence_and_leave_one_out(self.members).T
+        least = LEAST_GAIN * uncertainty(self.objective_of(self.members[-1].network))
+        return any(
+            quality[n_below:].max() > quality[:n_below].max() + least
+            for quality in ((evidence + leave_one_out) / 2, leave_one_out)
+        )
+
+    def _rung(self, network: Network, found: Attempts[LaplacePosterior]) -> None:
+        """The ascents of a network."""
         found.monitor.network = network
         objective = self.objective_of(network)
         coarse, heading = objective.coarse(), f"{network.layer_sizes[1]} units, "
-        before = len(self.members)
         for ascent in self.solver.ascents(
             objective, coarse, lambda: self.first_weights(network), found, heading
         ):
             for posterior in _summit_and_end(ascent):
                 converged = ascent.monitor.converged
                 self.members.append(self._member(network, posterior, converged=converged))
-        each = [(m.merit, m.posterior.leave_one_out) for m in self.members[before:]]
-        return np.max(each, axis=0, initial=-np.inf)
 
     def _member(self, network: Network, posterior: LaplacePosterior, *, converged: bool) -> Member:
         """What an ascent over coarse rows came to, over the rows themselves, and calibrated."""

@@ -40,7 +40,7 @@ LEAST_FREE_ROWS = 1e-3
 If all rows were fitted exactly, the noise would be estimated as 0.
 """
 
-LEAST_PENALTY = 1e-6
+LEAST_PENALTY = 1e-10
 """The posterior counts as determined what the data say more of than a penalty of this strength.
 
 It stands in for a penalty of 0, whose prior is improper.
@@ -180,6 +180,27 @@ class Posterior(Protocol):
 
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
         """The precision of each weight group, by the names of the estimator's attributes."""
+        ...
+
+
+class GaussianPosterior(Posterior, Protocol):
+    """A posterior that is one Gaussian over all parameters.
+
+    Attributes
+    ----------
+    calibration : array of shape (n_outputs,)
+        What the variance of each output's predictions is multiplied by.
+    """
+
+    @property
+    def calibration(self) -> FloatArray: ...  # noqa: D102
+
+    def variance(self, J: FloatArray) -> FloatArray:
+        """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
+        ...
+
+    def covariance_root(self) -> FloatArray:
+        """M of A⁻¹ = M Mᵀ, of shape (n_parameters, rank)."""
         ...
 
 

@@ -40,6 +40,9 @@ from .standardize import Moments, Units, change_units
 if TYPE_CHECKING:
     from .regressor import SigmoidMLPRegressor
 
+FEW_FREE_ROWS = 0.02
+"""With a smaller share of the rows left to estimate the noise from, training warns."""
+
 AUTO_LM_COST = 4e9
 """``solver="auto"`` is "lm" if P² (n_samples + P) is at most this, with P parameters."""
 
@@ -391,6 +394,8 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
         _warn_of_interruption(monitor)
     elif not (monitor.converged or monitor.stopped or plan.start.one_epoch):
         _warn_of_no_convergence(rule.name, monitor)
+    if posterior is not None and not rule.by_evidence:
+        _warn_of_no_noise(posterior)
     left_off = None
     if rule.name in IN_PARTS:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
@@ -523,6 +528,18 @@ def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> t
         return -np.inf, mean_loss
     score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
     return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss
+
+
+def _warn_of_no_noise(posterior: Posterior) -> None:
+    """Warn if as good as all rows are fitted, so that the noise is a guess."""
+    n_rows = posterior.n * len(posterior.beta)
+    if posterior.n_effective_parameters > (1 - FEW_FREE_ROWS) * n_rows:
+        warn(
+            "The network determines as many parameters as there are rows, which leaves nothing to "
+            "estimate the noise from: noise_std_ and the error bars mean nothing. Raise alpha, or "
+            "set alpha='auto', or take fewer units.",
+            UserWarning,
+        )
 
 
 def _warn_of_interruption(monitor: Monitor) -> None:

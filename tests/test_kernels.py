@@ -71,7 +71,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         Predictions(NETWORK, NETWORK.layers(W), "exp"),
         SquaredTargets(5),
         LeaveOneOutErrors(NETWORK, W, a_posterior()),
-        PredictiveVariances(NETWORK, W, a_posterior()),
+        PredictiveVariances(NETWORK, a_posterior()),
         _MomentsOfColumns(5),
         FactorOfOutputLayer(NETWORK, W),
         FactorOfStep(NETWORK, W, 1),

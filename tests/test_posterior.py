@@ -1,12 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
-from sklearn_mlp.posterior import FLAT, Group, WeightGroups, calibrated, laplace
+from sklearn_mlp.posterior import FLAT, Group, LaplacePosterior, WeightGroups, calibrated, laplace
 from sklearn_mlp.rows import Rows
 from tests import reference
+from tests.helpers import fitted
 
 
 def test_log_evidence_of_a_linear_model_is_the_density_of_its_data() -> None:
@@ -143,3 +147,66 @@ def test_the_covariance_is_its_root_times_that_transposed() -> None:
     np.testing.assert_allclose(posterior.variance(j), ((j.T @ M) ** 2).sum(axis=1), rtol=1e-9)
     A = posterior.cholesky @ posterior.cholesky.T
     np.testing.assert_allclose(A @ M @ M.T, np.eye(network.n_parameters), atol=1e-8)
+
+
+# Under a fixed penalty -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "softplus", "identity"])
+@pytest.mark.parametrize("hidden", [(5,), (20,), (50,), (100,), (20, 10)], ids=str)
+def test_superfluous_units_are_not_determined_by_the_data(
+    hidden: tuple[int, ...], activation: str
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X @ [1, -2, 0.5] + 0.3 * rng.normal(size=60)
+    model = fitted(
+        SigmoidMLPRegressor(hidden, activation, solver="lm", alpha=1.0, random_state=0), X, y
+    )
+    residual = np.sqrt(np.mean((model.predict(X) - y) ** 2))
+    assert 3.5 < model.n_effective_parameters_ < 9
+    assert residual < model.noise_std_ < 1.1 * residual
+
+
+@pytest.mark.parametrize("alpha", [0.5, "auto"])
+def test_copies_in_place_of_weights_leave_the_error_bars(alpha: float | str) -> None:
+    rng = np.random.default_rng(0)
+    X, s = rng.normal(size=(40, 3)), rng.integers(1, 4, size=40)
+    y = np.sin(X[:, 0]) + 0.2 * rng.normal(size=40)
+    parameters: dict[str, Any] = {"solver": "lm", "alpha": alpha, "random_state": 0}
+    weighted = fitted(SigmoidMLPRegressor((8,), **parameters), X, y, s)
+    order = rng.permutation(s.sum())
+    copied = fitted(
+        SigmoidMLPRegressor((8,), **parameters), X.repeat(s, axis=0)[order], y.repeat(s)[order]
+    )
+    gamma, noise = weighted.n_effective_parameters_, weighted.noise_std_
+    assert copied.n_effective_parameters_ == pytest.approx(gamma, rel=1e-6)
+    assert copied.noise_std_ == pytest.approx(noise, rel=1e-6)
+
+
+def test_no_rows_for_the_noise_are_said() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
+    with pytest.warns(UserWarning, match="nothing to estimate the noise from"):
+        fitted(SigmoidMLPRegressor((8,), solver="lm", alpha=0.0, random_state=0), X, y)
+
+
+def test_dead_weights_do_not_bury_the_others() -> None:
+    # Fewer rows than parameters, and precisions of 1e-10: what a dead group adds must not count.
+    rng = np.random.default_rng(0)
+    network = Network([4, 6, 1], "sigmoid")
+    objective = Objective(network, Rows(rng.normal(size=(20, 4)), rng.normal(size=(20, 1))), 0.0)
+    w = rng.normal(size=network.n_parameters)
+    network.layers(w)[0][3:5] = 0  # two inputs without a part in the output
+    groups = WeightGroups.by_layer(network, per_input=True)
+    point = Point(w, objective.gauss_newton(w))
+
+    def posterior_with(dead: float) -> LaplacePosterior:
+        alpha = np.array([1e-10, 1e-3, dead, dead, 1e-10, 1e-3])
+        return laplace(point, groups, alpha, np.array([1e4]), 20)
+
+    some, all_but_infinite = posterior_with(1e6), posterior_with(1e10)
+    assert 0 < some.n_effective_parameters <= 20
+    gamma = some.n_effective_parameters
+    assert all_but_infinite.n_effective_parameters == pytest.approx(gamma, abs=1e-2)
+    assert all_but_infinite.log_evidence == pytest.approx(some.log_evidence, abs=1.0)

@@ -130,6 +130,11 @@ def descend(
         )
     X, names = _fit_transformers(estimator, X, y)
     plan = model._plan(Given(X, y, sample_weight), None, model._start())
+    if plan.rule.networks:
+        raise ValueError(
+            "hidden_layer_sizes='auto' trains several networks, so there is no one path to draw: "
+            "set hidden_layer_sizes, for example to (5,)."
+        )
     recorder = model._monitor(plan, None, Recorder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the drawing shows how far it came

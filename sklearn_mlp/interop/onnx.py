@@ -13,16 +13,18 @@ belong to its biases and to its coefs,
     v = Σ_l (δ_l M_l0 + (a_{l-1} ⊗ δ_l) M_l).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray
+from ..committee import MixturePosterior
 from ..ensemble import SigmoidMLPEnsembleRegressor
 from ..model import Model
 from ..network import Network
+from ..posterior import GaussianPosterior
 from ..regressor import SigmoidMLPRegressor
 from ._checks import check_fitted
 
@@ -339,9 +341,24 @@ def _times_slope(graph: _Graph, activation: str, delta: str | FloatArray, z: str
 
 
 def _std(graph: _Graph, model: Model, X: str) -> str:
+    """σ of each output, in the units of y; of the mean of networks that of their mixture."""
+    if not isinstance(model.posterior, MixturePosterior):
+        return _std_of_one(graph, model, X)
+    mean, terms = _prediction(graph, model, X), []
+    for member in model.posterior.members:
+        posterior, units = member.posterior, model.units
+        own = Model.of_training(member.network, posterior.w, units, np.float64, posterior=posterior)
+        off = graph("Sub", _prediction(graph, own, X), mean)
+        std = _std_of_one(graph, own, X)
+        square = graph("Add", graph("Mul", off, off), graph("Mul", std, std))
+        terms.append(graph("Mul", square, member.share))
+    return graph("Sqrt", graph("Sum", *terms))
+
+
+def _std_of_one(graph: _Graph, model: Model, X: str) -> str:
     """√(c (1/β + ‖v‖²)) of each output, in the units of y."""
-    network, units, posterior = model.network, model.units, model.posterior
-    assert posterior is not None
+    network, units = model.network, model.units
+    posterior = cast(GaussianPosterior, model.posterior)
     weights = network.layers(posterior.w)
     M = _by_layer(network, posterior.covariance_root())
     inputs = graph("Div", graph("Sub", X, units.inputs.mean), units.inputs.scale)

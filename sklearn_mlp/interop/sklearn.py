@@ -123,6 +123,8 @@ def _parameters_for_sklearn(
             "update scikit-learn to 1.7 or later."
         )
     parameters["activation"] = TO_SKLEARN[activation]
+    if isinstance(model.hidden_layer_sizes, str):  # "auto": what was found
+        parameters["hidden_layer_sizes"] = tuple(W.shape[1] for W in model.weights_[:-1])
     if model.alpha == "auto":
         parameters["alpha"] = 1e-4
     if "loss" in parameters and model.loss in ("huber", "pinball"):

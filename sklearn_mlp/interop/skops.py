@@ -19,6 +19,8 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn_mlp.ensemble.SigmoidMLPEnsembleRegressor",
     "sklearn_mlp.regressor.SigmoidMLPRegressor",
     # The fitted model: the units of training, and the posterior of the weights.
+    "sklearn_mlp.committee.Member",
+    "sklearn_mlp.committee.MixturePosterior",
     "sklearn_mlp.model.Model",
     "sklearn_mlp.network.Network",
     "sklearn_mlp.posterior.Group",
