@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import joblib
 import numpy as np
@@ -23,7 +23,7 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
-from sklearn.metrics import r2_score
+from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold, cross_validate, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -242,8 +242,8 @@ def _run_article(figure_path: Path | None) -> None:
     else:
         print('pip install "sklearn-mlp[plot]" adds a figure')
     X_new, y_new = make_hyperplane(random_state=1, return_X_y=True)
-    rmse = _rmse(y, y_hat)
-    rmse_new = _rmse(y_new, model.predict(pd.DataFrame(X_new, columns=X.columns)))
+    rmse = root_mean_squared_error(y, y_hat)
+    rmse_new = root_mean_squared_error(y_new, model.predict(pd.DataFrame(X_new, columns=X.columns)))
     print(f"RMSE on {len(y_new):,} fresh rows: {rmse_new:.3g}")
     factor = ARTICLE_RMSE / rmse
     print(f"RMSE {rmse:.3g}, the article's {ARTICLE_RMSE}: {factor:.3g} times smaller")
@@ -449,7 +449,7 @@ def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespa
         "network",
         f"{units} hidden units, solver {network.solver_}, {network.n_iter_} iterations",
     )
-    test_r2, test_rmse = r2_score(y_test, y_hat), _rmse(y_test, y_hat)
+    test_r2, test_rmse = r2_score(y_test, y_hat), root_mean_squared_error(y_test, y_hat)
     n = _n_decimals(test_rmse)
     cv_r2 = f"{r2.mean():6.3f} ± {r2.std():.3f}"
     cv_rmse = f"{rmse.mean():.{n}f} ± {rmse.std():.{n}f}"
@@ -499,11 +499,6 @@ def _warnings_as_lines(not_converged: str) -> Iterator[None]:
         print(line)
     if len(others) < len(caught):
         print(not_converged.format(len(caught) - len(others)))
-
-
-def _rmse(y: Any, y_hat: FloatArray) -> float:
-    """Root mean squared error."""
-    return float(np.sqrt(np.mean((np.asarray(y) - y_hat) ** 2)))
 
 
 def _n_decimals(value: float) -> int:

@@ -9,3 +9,5 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.intp]
 MatrixLike: TypeAlias = Any
 """A 2-D array, nested sequence, data frame or sparse matrix."""
+Regressor: TypeAlias = Any
+"""An estimator with the parameters of SigmoidMLPRegressor."""

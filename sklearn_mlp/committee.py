@@ -30,7 +30,7 @@ from .network import Network
 from .objective import Objective
 from .posterior import LaplacePosterior, calibrated
 from .rows import Block, Work
-from .solvers.evidence import Ascent, EvidenceMaximization, on_rows_of, uncertainty
+from .solvers.evidence import Ascent, EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
 
 WIDTHS = (3, 6, 12, 25, 50, 100)
 """Units of the rungs."""
@@ -249,7 +249,7 @@ class Climb:
 
         An interruption from the keyboard ends the climb, and what was found so far counts.
         """
-        found: Attempts[LaplacePosterior] = Attempts(monitor, _log_evidence)
+        found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         interrupted = False
         try:
             for network in networks:
@@ -302,7 +302,3 @@ def _summit_and_end(ascent: Ascent) -> list[LaplacePosterior]:
     """The posteriors at the summit of an ascent and at its end, which may be the same."""
     summit, end = ascent.posterior, ascent.last_posterior
     return [summit] if summit.w is end.w else [summit, end]
-
-
-def _log_evidence(posterior: LaplacePosterior, monitor: Monitor) -> float:
-    return posterior.log_evidence

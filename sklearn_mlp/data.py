@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,13 +12,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from ._typing import FloatArray, MatrixLike
+from ._typing import FloatArray, MatrixLike, Regressor
 from .losses import Loss
 from .rows import Rows
 from .standardize import Moments, Scaling, Units
-
-if TYPE_CHECKING:
-    from .regressor import SigmoidMLPRegressor
 
 FLOATS = (np.float64, np.float32)
 """The dtypes of X that are kept. Any other is converted to the first."""
@@ -89,7 +86,7 @@ class Data:
 
 
 def prepare(
-    estimator: "SigmoidMLPRegressor",
+    estimator: Regressor,
     given: Given,
     validation: Given | None,
     *,
@@ -143,7 +140,7 @@ def prepare(
 
 
 def _checked(
-    estimator: "SigmoidMLPRegressor", given: Given, *, reset: bool
+    estimator: Regressor, given: Given, *, reset: bool
 ) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
     """X as float32 or float64, y as float64 (n_samples, n_outputs), the weights in X's dtype."""
     X, y = validate_data(
@@ -170,7 +167,7 @@ def _checked(
     return X, y.reshape(X.shape[0], -1), sample_weight
 
 
-def _refuse_negative(estimator: "SigmoidMLPRegressor", y: FloatArray, name: str) -> None:
+def _refuse_negative(estimator: Regressor, y: FloatArray, name: str) -> None:
     if estimator.loss == "poisson" and (y < 0).any():
         raise ValueError(f"loss='poisson' requires non-negative {name}.")
 
@@ -195,7 +192,7 @@ def given_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | 
 
 
 def _checked_validation(
-    estimator: "SigmoidMLPRegressor", validation: Given, X: MatrixLike, y: FloatArray
+    estimator: Regressor, validation: Given, X: MatrixLike, y: FloatArray
 ) -> Rows:
     """The checked validation rows, which have the same columns as X and y."""
     X_val, y_val, sample_weight = validation
@@ -217,7 +214,7 @@ def _checked_validation(
     return rows
 
 
-def checked_inputs(estimator: "SigmoidMLPRegressor", X: MatrixLike) -> MatrixLike:
+def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
     """Check the X of a prediction, and return it in float32 or float64.
 
     An array that needs no conversion skips scikit-learn's checks. For a single row they take

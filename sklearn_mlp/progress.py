@@ -6,12 +6,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ._typing import FloatArray
-
-if TYPE_CHECKING:
-    from .monitor import Monitor
 
 
 class Progress:
@@ -47,7 +44,7 @@ class Progress:
         attempt._heading = f"{self._heading}, {heading}" if self._heading else heading
         return attempt
 
-    def tell(self, monitor: "Monitor", w: FloatArray) -> None:
+    def tell(self, monitor: Any, w: FloatArray) -> None:
         """Print a line for an iteration that ended with these weights, if it is due for one."""
         self._clock.append(perf_counter())
         if _worth_a_line(len(monitor.loss_curve)):
@@ -55,12 +52,12 @@ class Progress:
         else:
             self._unprinted = w.copy()
 
-    def close(self, monitor: "Monitor") -> None:
+    def close(self, monitor: Any) -> None:
         """Print the last iteration if it is not printed yet."""
         if self._unprinted is not None and monitor.max_iter != 1:
             self._print(monitor, self._unprinted, last=True)
 
-    def _print(self, monitor: "Monitor", w: FloatArray, *, last: bool = False) -> None:
+    def _print(self, monitor: Any, w: FloatArray, *, last: bool = False) -> None:
         """Print a line for the last iteration, which ended with these weights."""
         self._unprinted = None
         epoch, loss, max_iter = len(monitor.loss_curve), monitor.loss_curve[-1], monitor.max_iter

@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
@@ -38,6 +39,22 @@ _blas_is_limited = threading.Lock()
 The limit holds for the whole process. A second pass at the same time would mistake it for the
 user's setting, and restore it in the end.
 """
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS keeps to one thread, unless somebody else has limited it: for small matrices.
+
+    They gain nothing from threads, which wait for each other wherever a processor is busy.
+    """
+    if not _blas_is_limited.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _blas_is_limited.release()
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -12,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import check_random_state
 
-from ._typing import FloatArray
+from ._typing import FloatArray, Regressor
 from ._warnings import warn
 from .activations import OUTPUT_ACTIVATIONS
 from .committee import LEAST_RUNGS, PATIENCE, Climb, MixturePosterior, rungs
@@ -23,7 +24,7 @@ from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import Objective, Predictions
 from .posterior import Posterior
-from .rows import Rows
+from .rows import Rows, one_blas_thread
 from .solvers import (
     LBFGS,
     Adam,
@@ -36,9 +37,6 @@ from .solvers import (
 )
 from .solvers.evidence import SMALL_WEIGHTS, STARTS
 from .standardize import Moments, Units, change_units
-
-if TYPE_CHECKING:
-    from .regressor import SigmoidMLPRegressor
 
 FEW_FREE_ROWS = 0.02
 """With a smaller share of the rows left to estimate the noise from, training warns."""
@@ -104,7 +102,7 @@ class Start:
     one_epoch: bool = False
 
     @classmethod
-    def of(cls, estimator: "SigmoidMLPRegressor", *, one_epoch: bool) -> "Start":
+    def of(cls, estimator: Regressor, *, one_epoch: bool) -> "Start":
         """The start from the weights of an estimator, or from random ones if it has none."""
         if not hasattr(estimator, "weights_"):
             return cls(one_epoch=one_epoch)
@@ -187,7 +185,7 @@ class Rule:
 
 
 def choose_rule(
-    estimator: "SigmoidMLPRegressor",
+    estimator: Regressor,
     network: Network,
     n_rows: int,
     *,
@@ -208,7 +206,7 @@ def choose_rule(
 
 
 def choose_networks(
-    estimator: "SigmoidMLPRegressor", data: Data, start: Start
+    estimator: Regressor, data: Data, start: Start
 ) -> tuple[Network, tuple[Network, ...]]:
     """The network to train, and those to try where it is to be found.
 
@@ -246,9 +244,7 @@ def hidden_sizes(sizes: Any) -> list[int]:
     return [int(size) for size in array]
 
 
-def solver_name(
-    estimator: "SigmoidMLPRegressor", network: Network, n_rows: int, *, one_epoch: bool
-) -> str:
+def solver_name(estimator: Regressor, network: Network, n_rows: int, *, one_epoch: bool) -> str:
     """The name of the solver. It replaces "auto" by a choice."""
     if estimator.solver != "auto":
         return estimator.solver
@@ -262,7 +258,7 @@ def solver_name(
 
 
 def make_solver(
-    estimator: "SigmoidMLPRegressor", name: str, n_rows: int, max_iter: int, rng: RandomState
+    estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
 ) -> Solver:
     """A solver with the estimator's parameters."""
     e = estimator
@@ -380,8 +376,14 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
     ValueError
         If training diverges, or if the given weights do not have the shapes of the network.
     """
-    if plan.rule.networks:
-        return _climb(plan, monitor)
+    rows, network = plan.data.rows, plan.network
+    small = rows.n_rows * network.floats_per_row <= rows.budget.kept
+    with one_blas_thread() if small else nullcontext():
+        return _climb(plan, monitor) if plan.rule.networks else _train(plan, monitor)
+
+
+def _train(plan: Plan, monitor: Monitor) -> Trained:
+    """Train one network."""
     rule, objective = plan.rule, plan.objective()
     solver = rule.make_solver(plan.rng)
     plan.start.resume(solver, monitor)

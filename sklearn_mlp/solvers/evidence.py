@@ -183,7 +183,7 @@ class EvidenceMaximization(Solver):
 
         An interruption from the keyboard ends the ascents, not the work on what they found.
         """
-        found: Attempts[LaplacePosterior] = Attempts(monitor, _log_evidence)
+        found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         coarse, interrupted = objective.coarse(), False
         try:
             for _ in self.ascents(objective, coarse, lambda: w, found):
@@ -249,7 +249,7 @@ class EvidenceMaximization(Solver):
     ) -> bool:
         """Search for an exact function, and count what comes of it; whether it was found."""
         monitor = found.begin("search", "search for an exact function", None)
-        search: Attempts[LaplacePosterior] = Attempts(monitor, _log_evidence)
+        search: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         exact = False
         try:
             for attempt, w in self._exact_candidates(objective, ascent, search):
@@ -287,7 +287,8 @@ class EvidenceMaximization(Solver):
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
 
 
-def _log_evidence(posterior: LaplacePosterior, monitor: Monitor) -> float:
+def log_evidence_of(posterior: LaplacePosterior, monitor: Monitor) -> float:
+    """The quality of an attempt, by which the best is kept."""
     return posterior.log_evidence
 
 
