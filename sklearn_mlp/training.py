@@ -535,7 +535,7 @@ def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> t
 def _warn_of_no_noise(posterior: Posterior) -> None:
     """Warn if as good as all rows are fitted, so that the noise is a guess."""
     n_rows = posterior.n * len(posterior.beta)
-    if posterior.n_effective_parameters > (1 - FEW_FREE_ROWS) * n_rows:
+    if posterior.n > 1 and posterior.n_effective_parameters > (1 - FEW_FREE_ROWS) * n_rows:
         warn(
             "The network determines as many parameters as there are rows, which leaves nothing to "
             "estimate the noise from: noise_std_ and the error bars mean nothing. Raise alpha, or "

@@ -237,3 +237,34 @@ def test_most_default_fits_converge() -> None:
             SigmoidMLPRegressor(random_state=seed).fit(X, y)
         n_warned += bool(caught)
     assert n_warned <= 1
+
+
+TARGET = np.sin(X[:, 0]) + 0.1 * X[:, 1]
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (X, np.full(40, 3.0)),
+        (X[[0] * 40], TARGET[[0] * 40]),
+        (X[:5], TARGET[:5]),
+        (X[:1], TARGET[:1]),
+        (0 * X, TARGET),
+        (np.hstack([X, X]), TARGET),
+        (X * [1e12, 1.0, 1e-6], TARGET),
+        (X, np.append(TARGET[1:], 1e9)),
+        (X, 1e-300 * TARGET),
+        (X, 1e300 * TARGET),
+    ],
+    ids=[
+        "constant target", "one row repeated", "five rows", "one row", "columns of zeros",
+        "columns twice", "columns 1e18 apart", "an outlier", "tiny target", "huge target",
+    ],
+)  # fmt: skip
+def test_awkward_data_give_a_finite_model(X: np.ndarray, y: np.ndarray) -> None:
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
+    mean, std = model.predict(X, return_std=True)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(std).all()
+    if np.ptp(y) == 0:
+        np.testing.assert_allclose(mean, y)

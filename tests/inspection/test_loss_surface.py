@@ -602,3 +602,9 @@ def test_axes_of_other_dimensions_are_refused(ax: Axes, ax_3d: Axes) -> None:
         bowl().plot(ax_3d)
     with pytest.raises(ValueError, match="path_loss is needed to draw the path on a surface"):
         bowl(path_loss=None).plot(ax_3d, kind="surface")
+
+
+def test_the_mean_of_several_networks_has_no_path() -> None:
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(ValueError, match="set hidden_layer_sizes"):
+        LossSurfaceDisplay.from_estimator(SigmoidMLPRegressor(random_state=0), X, X[:, 0])

@@ -245,6 +245,15 @@ def test_onnx_of_weights_set_by_hand_has_no_error_bars(
         to_onnx(weights_set_by_hand, return_std=True)
 
 
+def test_onnx_of_the_default_network_has_the_error_bars_of_its_mixture(
+    targets: Array, data: Data
+) -> None:
+    model = SigmoidMLPRegressor(random_state=0).fit(data.raw, targets)
+    assert len(model._model.posterior.members) > 1
+    outputs = run(to_onnx(model, return_std=True, dtype=np.float64), data.raw)
+    assert_close(outputs, model.predict(data.raw, return_std=True), 1e-8)
+
+
 # Ensembles ----------------------------------------------------------------------------------
 
 

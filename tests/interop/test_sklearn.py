@@ -258,3 +258,10 @@ def test_shap_values_of_a_linear_model_are_coef_times_distance_from_the_mean(
     values = explainer.shap_values(X[:20], nsamples=2**4, silent=True)
     expected = model.coefs_[0][:, 0] * (X[:20] - X[20:50].mean(axis=0))
     np.testing.assert_allclose(values, expected, atol=1e-9)
+
+
+def test_to_sklearn_has_the_width_that_was_found(data: Data) -> None:
+    model = SigmoidMLPRegressor(random_state=0).fit(data.X, data.y)
+    mlp = to_sklearn(model)
+    assert mlp.hidden_layer_sizes == (model.coefs_[0].shape[1],)
+    np.testing.assert_allclose(mlp.predict(data.X), model.predict(data.X), rtol=1e-9, atol=1e-9)
