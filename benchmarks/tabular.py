@@ -174,6 +174,12 @@ CONTENDERS = {
 }
 
 
+def without_std(model: Any) -> bool:
+    """Whether this fit of one of our models has no error bars, for the solver that was chosen."""
+    members = getattr(model, "estimators_", [model])
+    return any(getattr(member, "solver_", "lm") != "lm" for member in members)
+
+
 def log_density(model: Any, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The log density of each y: normal, or the mixture of the members of our ensemble."""
     members = getattr(model, "estimators_", [model])
@@ -201,7 +207,7 @@ def measure(contender: Contender, data: DataSet, k: int) -> dict[str, Any]:
         }
         mean = np.ravel(model.predict(X_test))
         record["rmse"] = float(np.sqrt(np.mean((mean - y_test) ** 2)) / scale)
-        if contender.has_std:
+        if contender.has_std and not without_std(model):
             mean, std = model.predict(X_test, return_std=True)
             record["log_likelihood"] = float(log_density(model, X_test, y_test).mean())
             record["coverage"] = float(np.mean(np.abs(y_test - mean) < norm.ppf(0.975) * std))
