@@ -2,6 +2,7 @@
 
     python -m benchmarks [NAME ...] [--threads 1 2] [--quick] [--output PATH]
     python -m benchmarks --report          # the tables and the figure, from the JSON alone
+    python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import peers, report
+from benchmarks import peers, report, tabular
 
 NAMES = (
     "steps",
@@ -43,12 +45,13 @@ ONCE = ("memory", "import_time", "growth", "grid_search")
 
 RESULTS = Path(__file__).with_name("results.json")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax", "optimistix")
+TABULAR_LIBRARIES = ("numpy", "scipy", "scikit-learn", "catboost", "pytabkit", "torch")
 
 
-def machine() -> dict[str, Any]:
+def machine(libraries: Sequence[str] = LIBRARIES) -> dict[str, Any]:
     """What the figures were measured with."""
     found = {}
-    for name in LIBRARIES:
+    for name in libraries:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -82,6 +85,9 @@ def run_here(names: list[str], threads: int, turns: int, quick: bool) -> list[di
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["tabular"]:
+        tabular.main(sys.argv[2:], machine(TABULAR_LIBRARIES))
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all, by default")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
