@@ -5,7 +5,7 @@ How many units
 By default you don't choose the number of units. Small networks are trained first, then wider ones,
 until those are no better. ``architectures_`` says what each of them came to. The model is their
 weighted mean. Here it predicts as well as a network of the best width, which you don't know
-beforehand, and much better than networks of other widths.
+beforehand, and better than one that is too narrow or too wide.
 """
 
 # %%
@@ -35,8 +35,8 @@ tried.loc[tried.groupby("units")["share"].idxmax()].set_index("units").round(2)
 # %%
 # One width each
 # --------------
-# R² on fresh rows, of one network of each width, and of the mean. Because of the noise it is at most
-# 0.96.
+# R² on fresh rows, of one network of each width, and of the mean. Because of the noise it is at
+# most 0.96.
 
 rungs = sorted(tried["units"].unique())
 X_new, y_new = make_friedman1(2_000, noise=1.0, random_state=1)
