@@ -121,9 +121,10 @@ def _add_csv_options(add: Callable[..., argparse.Action]) -> list[argparse.Actio
         add(
             "--hidden",
             type=_layer_sizes,
-            default=(50,),
+            default="auto",
             metavar="SIZES",
-            help="units of the hidden layers, as 50 or 50,20, or 0 for a linear model; default: 50",
+            help="units of the hidden layers, as 50 or 50,20, or 0 for a linear model; "
+            "default: auto, which finds them",
         ),
         add(
             "--solver",
@@ -169,8 +170,10 @@ def _refuse(arguments: argparse.Namespace, options: Sequence[argparse.Action], r
             raise CommandError(f"{option.option_strings[0]}: {reason}")
 
 
-def _layer_sizes(text: str) -> tuple[int, ...]:
-    """Read "50" or "50,20". "0" means no hidden layer."""
+def _layer_sizes(text: str) -> tuple[int, ...] | str:
+    """Read "50" or "50,20". "0" means no hidden layer, "auto" that they are to be found."""
+    if text == "auto":
+        return text
     try:
         sizes = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -444,7 +447,7 @@ def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespa
         model.fit(X_train, y_train)
     y_hat = model.predict(X_test)
     network = model[-1]
-    units = " + ".join(map(str, arguments.hidden)) or "no"
+    units = " + ".join(str(W.shape[1]) for W in network.coefs_[:-1]) or "no"
     _line(
         "network",
         f"{units} hidden units, solver {network.solver_}, {network.n_iter_} iterations",

@@ -44,8 +44,9 @@ class SigmoidMLPEnsembleRegressor(
     Parameters
     ----------
     estimator : estimator object, default=None
-        The members are clones of it. None means ``SigmoidMLPRegressor()``. It can be any
-        regressor; `return_std` needs one whose `predict` has that argument.
+        The members are clones of it. None means ``SigmoidMLPRegressor()``, where each member is
+        itself the mean of several networks if its width is found (see its `hidden_layer_sizes`).
+        It can be any regressor; `return_std` needs one whose `predict` has that argument.
     n_estimators : int, default=5
         Number of members.
     n_jobs : int or None, default=None
@@ -74,7 +75,8 @@ class SigmoidMLPEnsembleRegressor(
 
     See Also
     --------
-    SigmoidMLPRegressor : One network. Its `n_init` keeps the best of several starts.
+    SigmoidMLPRegressor : The member. Its `n_init` keeps the best of several starts, and by
+        default it is already a weighted mean of several networks where its width is found.
     sklearn.ensemble.BaggingRegressor : Members that are trained on different rows.
 
     Notes

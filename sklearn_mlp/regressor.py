@@ -62,8 +62,16 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(50,)
+    hidden_layer_sizes : "auto", int or sequence of int, default="auto"
         Number of units in each hidden layer. ``()`` is linear regression.
+
+        With "auto" the width is found from the training rows where the evidence sets the penalty:
+        with `alpha` "auto", the squared error, no `early_stopping`, and `solver` "lm", or "auto"
+        on data for which that is fast. Networks with one hidden layer of 3, 6, 12, 25, 50 and 100
+        units are trained in turn, until wider ones are no better. The fitted network is their
+        weighted mean, which is one network with one hidden layer: `architectures_` says what
+        was tried, and `weights_` has the shapes that were found. Elsewhere "auto" is ``(50,)``.
+        Under `warm_start` and :meth:`partial_fit` it keeps the shapes of `weights_`.
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers. "logistic" is another name for "sigmoid".
@@ -87,16 +95,19 @@ default="sigmoid"
         - "lbfgs", a quasi-Newton method over all rows;
         - "adam" and "sgd", stochastic gradient descent by minibatches;
         - "gd", the article's gradient descent, with one step over all rows in each epoch;
-        - "auto": with P parameters, "lm" if P² (n_samples + P) is at most 4e9, so that a fit
-          takes seconds, and if "lm" supports the `loss`; else "lbfgs" up to 10,000 rows, and
-          "adam" above.
+        - "auto": "lm" if a fit by it takes seconds and it supports the `loss`; else "lbfgs" up to
+          10,000 rows, and "adam" above. A fit by "lm" is taken to last seconds if, with P
+          parameters, P² (n_samples + P) is at most 4e9. If `hidden_layer_sizes` is "auto" and the
+          width can be found, the limit is 5e8 for the P of 12 units: with 20 columns, about
+          7,000 rows.
 
         "lm" does not support the "pinball" loss, which has no curvature. "lbfgs" needs a
         continuous gradient. It minimises "pinball" with its kink rounded, over a width that
         shrinks from 0.1 to 0.0001 in the units of the targets (see `standardize`).
     alpha : "auto" or float, default="auto"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. With "auto" the
-        evidence sets it under "lm", for each group of weights; otherwise it is 1e-4.
+        evidence sets it under "lm", for each group of weights; otherwise it is 1e-4. For the
+        error bars after a fit with 0, the prior is that of 1e-6.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
@@ -108,7 +119,9 @@ default="sigmoid"
     power_t : float, default=0.5
         Exponent of the "invscaling" schedule.
     max_iter : int, default=200
-        Largest number of iterations. For "adam", "sgd" and "gd" these are epochs.
+        Largest number of iterations. For "adam", "sgd" and "gd" these are epochs. "lm" with
+        ``alpha="auto"`` makes several ascents of the evidence, with up to `max_iter` iterations
+        each.
     shuffle : bool, default=True
         Whether each epoch draws new minibatches.
     random_state : int, RandomState instance or None, default=None
@@ -117,7 +130,8 @@ default="sigmoid"
     tol : float, default=1e-4
         "lbfgs" stops when no component of the gradient is larger than `tol`. "lm" stops when no
         component is larger than a ten-thousandth of `tol`, because its last steps cost little;
-        with ``alpha="auto"`` it stops when the evidence has settled. The other solvers stop when
+        with ``alpha="auto"`` it does not use `tol`, but stops when the evidence has not risen for
+        a while, and keeps the weights of the highest evidence. The other solvers stop when
         the loss (under `early_stopping`, the validation score) has not improved by `tol` for
         `n_iter_no_change` epochs.
     verbose : bool, default=False
@@ -148,7 +162,8 @@ default="sigmoid"
         Largest number of evaluations of the loss by "lbfgs".
     n_init : int, default=1
         Number of random starts. The best is kept: by the score on held-out rows under
-        `early_stopping`, else by the evidence under "lm", else by the loss.
+        `early_stopping`, else by the evidence under "lm", else by the loss. Not used where
+        ``hidden_layer_sizes="auto"`` finds the width, since that makes several starts anyway.
     standardize : bool, default=True
         Whether to train on z-scores of X and y. Predictions then do not depend on the units of
         either, and `alpha`, `tol` and the loss are in units of the standard deviation of y. Under
@@ -174,6 +189,16 @@ default="sigmoid"
         The biases of each layer, ``weights_[l][0]``.
     solver_ : str
         The solver that was used.
+    architectures_ : list of dict
+        The networks that were trained to find the width, two for most starts: at the highest
+        evidence, and at the end of training. Exists only where ``hidden_layer_sizes="auto"``
+        finds the width. The keys are
+
+        - "hidden_layer_sizes";
+        - "log_evidence", the log density of the targets, and "leave_one_out", the same by leaving
+          out each row, both for targets in the units of training (z-scores, see `standardize`);
+        - "n_effective_parameters", the number of parameters that the data determine;
+        - "share", the weight in the mean. The shares sum to one.
     loss_ : float
         The loss at the last iteration.
     best_loss_ : float or None
@@ -188,7 +213,8 @@ default="sigmoid"
         The best of the `validation_scores_`.
     n_iter_ : int
         Number of iterations of the last call of :meth:`fit`, or of all calls of
-        :meth:`partial_fit`.
+        :meth:`partial_fit`. Of several starts or ascents, this and `loss_curve_` are those of
+        the best.
     t_ : int
         Number of rows seen, counted in every epoch.
     n_layers_ : int
@@ -198,15 +224,17 @@ default="sigmoid"
     out_activation_ : str
         "identity", or "exp" for the "poisson" loss.
     noise_std_ : float or ndarray of shape (n_outputs,)
-        Standard deviation of the noise, in the units of y. This attribute and the next four
-        exist only after "lm" on the squared error.
+        Standard deviation of the noise, in the units of y. The mean of several networks has the
+        mean of their variances. This attribute and the next four exist only after "lm" on the
+        squared error.
     alpha_ : dict of str to float or ndarray
         The precision of the prior of each group of weights. The keys name the layer, such as
-        "coefs_[0]".
+        "coefs_[0]". The mean of several networks has the geometric mean of their precisions.
     log_marginal_likelihood_ : float
-        The log evidence, the log density of y, by Laplace's approximation.
+        The log evidence, the log density of y, by Laplace's approximation. Of several networks,
+        that of the network with the largest share.
     n_effective_parameters_ : float
-        The number of parameters that the data determine.
+        The number of parameters that the data determine. Of several networks, the mean.
     feature_importances_ : ndarray of shape (`n_features_in_`,)
         How far each input moves the predictions, summing to one. It is the root mean square, over
         the training rows, of the derivative of the prediction with respect to the input, both in
@@ -233,6 +261,12 @@ default="sigmoid"
         poisson    ŷ - y log ŷ + y log y - y, where ŷ = exp(z) of the network's output z
         pinball    max((1 - q) e, -q e)
 
+    Where ``hidden_layer_sizes="auto"`` finds the width, the shares of the networks are
+    proportional to exp(merit / √(N/2)) for N rows, where the merit is the mean of the log evidence
+    and the log leave-one-out density. With the shares p, the mean and its variance are
+
+        ŷ = Σ p_m ŷ_m,    σ² = Σ p_m σ_m² + Σ p_m (ŷ_m - ŷ)².
+
     Training uses the dtype of X, except that "lm" always computes in float64.
 
     References
@@ -250,12 +284,17 @@ default="sigmoid"
     >>> from sklearn_mlp import SigmoidMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = SigmoidMLPRegressor(hidden_layer_sizes=(5,), random_state=0)
-    >>> print(f"{model.fit(X_train, y_train).score(X_test, y_test):.1f}")
-    0.3
+    >>> model = SigmoidMLPRegressor(random_state=0)
+    >>> print(f"{model.fit(X_train, y_train).score(X_test, y_test):.2f}")
+    0.34
     >>> y_pred, y_std = model.predict(X_test, return_std=True)
     >>> print(f"{(abs(y_test - y_pred) < 1.96 * y_std).mean():.2f} of the targets are within 95 %")
     0.9...
+
+    The networks behind it, in the order of their widths:
+
+    >>> sorted({network["hidden_layer_sizes"] for network in model.architectures_})
+    [(3,), (6,)]
     """
 
     _doc_link_module = "sklearn_mlp"

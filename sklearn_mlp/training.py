@@ -44,7 +44,7 @@ FEW_FREE_ROWS = 0.02
 AUTO_LM_COST = 4e9
 """``solver="auto"`` is "lm" if P² (n_samples + P) is at most this, with P parameters."""
 
-AUTO_LADDER_COST = 4e8
+AUTO_LADDER_COST = 5e8
 """``hidden_layer_sizes="auto"`` is found under ``solver="auto"`` where this is not exceeded, by
 P² (n_samples + P) of a network of twelve units."""
 
@@ -228,7 +228,7 @@ def choose_networks(
         and not (start.one_epoch or estimator.early_stopping)
     )
     networks = rungs(first, last, activation, data.rows.n_rows)
-    P, n_rows = networks[LEAST_RUNGS - 1].n_parameters, data.rows.n_rows
+    P, n_rows = networks[:LEAST_RUNGS][-1].n_parameters, data.rows.n_rows
     if not by_evidence or (estimator.solver == "auto" and P**2 * (n_rows + P) > AUTO_LADDER_COST):
         return fixed, ()
     return fixed, tuple(networks)

@@ -5,7 +5,7 @@ Inputs that do not matter
 Friedman's first problem has five inputs. Here it gets twenty-five more that have nothing to do
 with y. Training by the evidence finds out which inputs matter. ``feature_importances_`` separates
 the five from the rest, and ``SelectFromModel`` can use it. The network that has seen all thirty
-inputs is hardly worse than one that was given the right five.
+inputs is as good as one that was given the right five.
 """
 
 # %%
@@ -19,7 +19,7 @@ from sklearn_mlp import SigmoidMLPRegressor
 
 X, y = make_friedman1(500, n_features=30, noise=1.0, random_state=0)
 X_new, y_new = make_friedman1(2_000, n_features=30, noise=1.0, random_state=1)
-model = SigmoidMLPRegressor((8,), random_state=0).fit(X, y)
+model = SigmoidMLPRegressor(random_state=0).fit(X, y)
 
 # %%
 # The importances
@@ -54,7 +54,7 @@ few = selector.transform(X)
 models = {
     "all thirty": (model, X_new),
     "the selected": (
-        SigmoidMLPRegressor((8,), random_state=0).fit(few, y),
+        SigmoidMLPRegressor(random_state=0).fit(few, y),
         selector.transform(X_new),
     ),
     "MLPRegressor, all thirty": (

@@ -30,7 +30,7 @@ angles = rng.uniform([0, 0], [np.pi / 2, np.pi], size=(300, 2))
 new_angles = rng.uniform([0, 0], [np.pi / 2, np.pi], size=(1_000, 2))
 y, y_new = hand(angles, rng), hand(new_angles, rng)
 
-model = SigmoidMLPRegressor((15,), random_state=0).fit(angles, y)
+model = SigmoidMLPRegressor(random_state=0).fit(angles, y)
 print("noise, m and mm:", model.noise_std_.round(3), "where it is 0.02 and 50")
 
 # %%
