@@ -107,7 +107,7 @@ default="sigmoid"
     alpha : "auto" or float, default="auto"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. With "auto" the
         evidence sets it under "lm", for each group of weights; otherwise it is 1e-4. For the
-        error bars after a fit with 0, the prior is that of 1e-6.
+        error bars after a fit with 0, the prior is that of 1e-10.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"

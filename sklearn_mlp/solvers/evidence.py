@@ -217,17 +217,19 @@ class EvidenceMaximization(Solver):
     ) -> "Iterator[Ascent]":
         """An ascent from each of the starting precisions, until a callback says it is enough.
 
-        Where the first comes near to an exact function, a search for that is made in between. If
+        Where one comes near to an exact function, a search for that is made in between, once. If
         it is found, there is no other ascent, and this one does not count.
         """
+        searched = False
         for i, (alpha, beta) in enumerate(STARTS, 1):
             name = f"{heading}ascent {i} of {len(STARTS)}"
             monitor = found.begin("ascent", name, self.max_iter)
             ascent = Ascent(coarse, first_weights(), alpha, beta, monitor, self.patience)
             exact = False
             try:
-                ascent.run(self.max_iter, pause=i == 1 and not monitor.early_stopping)
+                ascent.run(self.max_iter, pause=not (searched or monitor.early_stopping))
                 if ascent.paused:
+                    searched = True
                     exact = self._search_exact(objective, ascent, found)
                     if not (exact or found.enough):
                         ascent.run(self.max_iter)
