@@ -112,7 +112,7 @@ def main() -> None:
             for value in SWEEPS[name]:
                 with constant(name, value):
                     other = measured(arguments.seeds)
-                rmse, seconds = np.exp(np.log(other / ours)[:, [0, 3]].mean(axis=0))
+                rmse, seconds = np.exp(np.log((other / ours)[:, [0, 3]]).mean(axis=0))
                 gain = (other - ours)[:, 1].mean()
                 print(
                     f"{name} = {value} in place of {getattr(committee, name)}: RMSE x {rmse:.3f}, "
