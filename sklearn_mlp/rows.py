@@ -389,6 +389,11 @@ class Rows:
             return self._kept.part(start, stop, start)
         return self._read(slice(start, stop))._replace(start=start)
 
+    def _only_block(self, kernel: Kernel[Any]) -> Block | None:
+        """All rows, if they are a single block for this kernel. Small data need no loops."""
+        size = self.block_rows(kernel)
+        return self._block(0, size) if size >= self.n_rows else None
+
     def map(self, kernel: Kernel[Result]) -> Iterator[Result]:
         """The results of a kernel for all blocks, in order.
 
@@ -400,27 +405,32 @@ class Rows:
 
     def _map(self, kernel: Kernel[Any], f: Callable[[Block], Result]) -> Iterator[Result]:
         """``f(block)`` for all blocks, in order. The kernel sets their size."""
-        size = self.block_rows(kernel)
-        starts = range(0, self.n_rows, size)
+        block = self._only_block(kernel)
+        if block is not None:
+            return iter([f(block)])
+        return self._map_blocks(kernel, f, range(0, self.n_rows, self.block_rows(kernel)))
+
+    def _map_blocks(
+        self, kernel: Kernel[Any], f: Callable[[Block], Result], starts: range
+    ) -> Iterator[Result]:
         n_floats = self.n_rows * (kernel.floats_per_row + self.n_columns)
-        much = len(starts) > 1 and n_floats > self.budget.threaded
-        n_threads = _openmp_effective_n_threads() if much else 1
+        n_threads = _openmp_effective_n_threads() if n_floats > self.budget.threaded else 1
         if n_threads == 1 or not _blas_is_limited.acquire(blocking=False):
-            yield from map(f, self.blocks(size))
+            yield from map(f, self.blocks(starts.step))
             return
         try:
-            yield from self._threaded(f, starts, size, n_threads)
+            yield from self._threaded(f, starts, n_threads)
         finally:
             _blas_is_limited.release()
 
     def _threaded(
-        self, f: Callable[[Block], Result], starts: range, size: int, n_threads: int
+        self, f: Callable[[Block], Result], starts: range, n_threads: int
     ) -> Iterator[Result]:
         errors = np.geterr()  # other threads have their own
 
         def work(start: int) -> Result:
             with np.errstate(**errors):
-                return f(self._block(start, size))
+                return f(self._block(start, starts.step))
 
         limit = _get_threadpool_controller().limit(limits=1, user_api="blas")
         with limit, ThreadPoolExecutor(n_threads) as pool:
@@ -442,6 +452,9 @@ class Rows:
         object
             What the kernel returns for a block, summed over all blocks.
         """
+        block = self._only_block(kernel)
+        if block is not None:
+            return kernel(block, self.work)
         if isinstance(kernel, Accumulator):
             total: Total = kernel.zero()
             for block in self.blocks(self.block_rows(kernel)):
