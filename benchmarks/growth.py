@@ -29,7 +29,7 @@ def lm_iteration(n_rows: int, n_units: int) -> Callable[[], object]:
     objective, w = objective_of(n_rows, n_units)
     precisions = Precisions(np.ones(1), np.full(len(w), 1e-2))
     point = Point(w, objective.gauss_newton(w))
-    return lambda: step(objective, point, precisions, Damping(), precisions.hessian(point.sums))
+    return lambda: step(objective, point, precisions, Damping(), precisions.curvature(point.sums))
 
 
 def gradient(n_rows: int, n_units: int) -> Callable[[], object]:

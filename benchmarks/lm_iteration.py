@@ -34,7 +34,7 @@ def ours(X: np.ndarray, y: np.ndarray, n_units: int) -> Callable[[], object]:
 
     def run() -> None:
         for point in points:
-            taken = step(objective, point, precisions, Damping(), precisions.hessian(point.sums))
+            taken = step(objective, point, precisions, Damping(), precisions.curvature(point.sums))
             assert taken is not None
 
     return run

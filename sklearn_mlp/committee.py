@@ -25,6 +25,7 @@ from typing import Any, Self
 import numpy as np
 
 from ._typing import FloatArray
+from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import Objective
@@ -39,7 +40,7 @@ LEAST_RUNGS = 3
 """So many rungs are climbed whatever they cost."""
 
 RUNG_COST = 2.5e8
-"""No further rung is climbed for which P² (n_samples + P) is more, with P parameters."""
+"""No further rung is climbed a step of which costs more: see :func:`step_cost`."""
 
 PATIENCE = 30
 """Re-estimations without a new best of the log evidence that end an ascent.
@@ -214,7 +215,7 @@ class MixturePosterior:
 def rungs(n_inputs: int, n_outputs: int, activation: str, n_rows: int) -> list[Network]:
     """The networks of the ladder, up to the cost that one may have."""
     networks = [Network([n_inputs, width, n_outputs], activation) for width in WIDTHS]
-    costs = [P**2 * (n_rows + P) for P in (network.n_parameters for network in networks)]
+    costs = [step_cost(n_rows, network.n_parameters, n_outputs) for network in networks]
     n_rungs = max(LEAST_RUNGS, sum(cost <= RUNG_COST for cost in costs))
     return networks[:n_rungs]
 

@@ -34,6 +34,7 @@ from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
 from .activations import OUTPUT_ACTIVATIONS
+from .curvature import Curvature, DenseCurvature, RowCurvature, diagonal
 from .losses import Loss, SquaredError
 from .network import Network
 from .rows import Accumulator, Block, Kernel, RowKernel, Rows, Sums, Work
@@ -48,13 +49,17 @@ class GaussNewton(NamedTuple):
         The weighted sum of squared errors. For another loss, twice its weighted sum.
     g : array of shape (n_outputs, n_parameters)
         Half its gradient.
-    H : list of arrays of shape (n_parameters, n_parameters)
-        Half its Gauss-Newton Hessian: the lower triangle, with zeros above.
+    H : list of arrays of shape (n_parameters, n_parameters), or None
+        Half its Gauss-Newton Hessian: the lower triangle, with zeros above. None if there are
+        fewer rows than parameters.
+    J : array of shape (n_outputs, n_parameters, n_rows), or None
+        In that case √(s c) J, from which it follows.
     """
 
     E: FloatArray
     g: FloatArray
-    H: list[FloatArray]
+    H: list[FloatArray] | None
+    J: FloatArray | None = None
 
 
 class Point(NamedTuple):
@@ -86,18 +91,17 @@ class Precisions(NamedTuple):
         """g = Σ_k β_k g_k + α∘w."""
         return self.beta @ sums.g + self.prior * w
 
-    def hessian(self, sums: GaussNewton) -> FloatArray:
-        """H = Σ_k β_k H_k + diag(α): the lower triangle, in Fortran order."""
-        H = np.asfortranarray(self.beta[0] * sums.H[0])
+    def curvature(self, sums: GaussNewton) -> Curvature:
+        """A = Σ_k β_k H_k + diag(α)."""
+        if sums.J is not None:
+            G = [np.sqrt(beta) * J_k for beta, J_k in zip(self.beta, sums.J, strict=True)]
+            return RowCurvature(G[0] if len(G) == 1 else np.hstack(G), self.prior, len(G))
+        assert sums.H is not None
+        A = np.asfortranarray(self.beta[0] * sums.H[0])
         for beta, H_k in zip(self.beta[1:], sums.H[1:], strict=True):
-            H += beta * H_k
-        diagonal(H)[...] += self.prior
-        return H
-
-
-def diagonal(A: FloatArray) -> FloatArray:
-    """The diagonal of a matrix, as a view."""
-    return np.einsum("ii->i", A)
+            A += beta * H_k
+        diagonal(A)[...] += self.prior
+        return DenseCurvature(A, self.prior, self.beta, sums.H)
 
 
 # Kernels --------------------------------------------------------------------------------------
@@ -185,8 +189,8 @@ class ErrorSums(NetworkKernel):
 
 
 @dataclass(frozen=True, eq=False)
-class GaussNewtonSums(NetworkKernel, Accumulator[Sums]):
-    """E_k and the lower triangle of [√c J, r]ᵀ S [√c J, r], for each output."""
+class LossKernel(NetworkKernel):
+    """A kernel that needs the Jacobian and the residuals of a loss."""
 
     loss: Loss
     size: ClassVar[str] = "jacobian"
@@ -195,6 +199,21 @@ class GaussNewtonSums(NetworkKernel, Accumulator[Sums]):
     def floats_per_row(self) -> int:
         """A forward and a backward pass, and a row of the Jacobian."""
         return self.jacobian_floats_per_row
+
+    def weighted_jacobian(self, z: FloatArray, block: Block, work: Work, out: FloatArray) -> None:
+        """√s [√c J, r], of shape (n_outputs, n_parameters + 1, n_rows)."""
+        workspace = work.workspace(self.network, block)
+        self.network.jacobian(self.layers, block.inputs, workspace, out=out[:, :-1])
+        out[:, -1], root = self.loss.residual(z, block.targets)
+        if root is not None:
+            out[:, :-1] *= root[:, np.newaxis]
+        if block.weights is not None:
+            out *= np.sqrt(block.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class GaussNewtonSums(LossKernel, Accumulator[Sums]):
+    """E_k and the lower triangle of [√c J, r]ᵀ S [√c J, r], for each output."""
 
     def zero(self) -> Sums:
         """Zeros for E and for the products."""
@@ -206,21 +225,27 @@ class GaussNewtonSums(NetworkKernel, Accumulator[Sums]):
         """Add the terms of a block."""
         E, *products = total
         z = self.predict(block, work)
-        workspace, s = work.workspace(self.network, block), block.weights
         J_r = work.array(len(z), self.network.n_parameters + 1, z.shape[1])
-        self.network.jacobian(self.layers, block.inputs, workspace, out=J_r[:, :-1])
-        J_r[:, -1], root = self.loss.residual(z, block.targets)
-        if root is not None:
-            J_r[:, :-1] *= root[:, np.newaxis]
-        if s is not None:
-            J_r *= np.sqrt(s)
+        self.weighted_jacobian(z, block, work, out=J_r)
         for J_r_k, product in zip(J_r, products, strict=True):
             # A symmetric rank-n update computes one triangle, at half the cost of the product.
             dsyrk(1.0, J_r_k.T, trans=1, lower=1, beta=1.0, c=product, overwrite_c=1)
         if self.loss.is_quadratic:
             E[...] = [product[-1, -1] for product in products]
         else:
-            E += self.loss.error_sums(z, block.targets, s)
+            E += self.loss.error_sums(z, block.targets, block.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedJacobian(LossKernel):
+    """√s [√c J, r] of shape (n_outputs, n_parameters + 1, n_rows), and the terms of E."""
+
+    def __call__(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
+        """The columns of a block, and its terms of E."""
+        z = self.predict(block, work)
+        J_r = np.empty((len(z), self.network.n_parameters + 1, z.shape[1]))
+        self.weighted_jacobian(z, block, work, out=J_r)
+        return J_r, self.loss.error_sums(z, block.targets, block.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -443,6 +468,12 @@ class Objective:
         """The weighted sum of squares of each target, of shape (n_outputs,)."""
         return self.rows.sum(SquaredTargets(self.rows.n_columns))
 
+    @property
+    def in_rows(self) -> bool:
+        """Whether there are fewer rows than parameters, so that systems are solved in the rows."""
+        n_outputs = self.network.layer_sizes[-1]
+        return self.rows.n_rows * n_outputs < self.network.n_parameters
+
     def gauss_newton(self, w: FloatArray) -> GaussNewton:
         """The errors and their Gauss-Newton derivatives, in float64.
 
@@ -454,9 +485,18 @@ class Objective:
         -------
         GaussNewton
         """
+        if self.in_rows:
+            return self._by_rows(w)
         E, *products = self.rows.sum(GaussNewtonSums(self.network, w, self.loss))
         g = np.array([product[-1, :-1] for product in products])
         return GaussNewton(E, g, [product[:-1, :-1] for product in products])
+
+    def _by_rows(self, w: FloatArray) -> GaussNewton:
+        parts = self.rows.map(WeightedJacobian(self.network, w, self.loss))
+        blocks, errors = zip(*parts, strict=True)
+        J_r = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=2)
+        J, r = J_r[:, :-1], J_r[:, -1]
+        return GaussNewton(sum(errors), np.einsum("kpn,kn->kp", J, r), None, J)
 
     def with_best_output(self, w: FloatArray, precisions: Precisions) -> FloatArray:
         """``w`` with the output layer that is best for its hidden layers.

@@ -23,12 +23,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
-from scipy.linalg.blas import dtrsm
-from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
 
 from ._typing import FloatArray, IntArray
+from .curvature import Factor
 from .network import Network
-from .objective import NetworkKernel, Objective, Point, Precisions, diagonal
+from .objective import NetworkKernel, Objective, Point, Precisions
 from .rows import Block, RowKernel, Sums, Work
 
 NOISE_RANGE = (1e-100, 1e100)
@@ -206,7 +205,7 @@ class GaussianPosterior(Posterior, Protocol):
 
 @dataclass(frozen=True)
 class LaplacePosterior:
-    """The posterior with a dense Cholesky factor of its precision.
+    """The posterior with a factor of its precision A.
 
     Attributes
     ----------
@@ -217,8 +216,8 @@ class LaplacePosterior:
         The precision of each group's prior.
     beta : array of shape (n_outputs,)
         The precision of each output's noise.
-    cholesky : array of shape (n_parameters, n_parameters)
-        L, lower triangular, of A = L Lᵀ.
+    factor : Factor
+        Of A.
     gamma : array of shape (n_groups,)
         How many weights of each group the data determine.
     gamma_of_output : array of shape (n_outputs,)
@@ -237,7 +236,7 @@ class LaplacePosterior:
     groups: WeightGroups
     alpha: FloatArray
     beta: FloatArray
-    cholesky: FloatArray
+    factor: Factor
     gamma: FloatArray
     gamma_of_output: FloatArray
     log_evidence: float
@@ -252,8 +251,7 @@ class LaplacePosterior:
 
     def variance(self, J: FloatArray) -> FloatArray:
         """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
-        v = dtrsm(1.0, self.cholesky, J.T, side=1, lower=1, trans_a=1)  # J.T needs no copy in order
-        return np.einsum("np,np->n", v, v)
+        return self.factor.variance(J)
 
     def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
         """c (1/β + j A⁻¹ jᵀ) of each row and output, shape (n_rows, n_outputs)."""
@@ -264,9 +262,8 @@ class LaplacePosterior:
         return self.calibration * (v + 1 / self.beta)
 
     def covariance_root(self) -> FloatArray:
-        """M = L⁻ᵀ of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
-        root: FloatArray = dtrtri(self.cholesky, lower=1)[0].T
-        return root
+        """M of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
+        return self.factor.covariance_root()
 
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
         """The precision of each weight group, by the names of the estimator's attributes."""
@@ -293,49 +290,19 @@ def laplace(
     """
     w, sums = point
     precisions = Precisions(beta, groups.per_parameter(alpha))
-    scale, L, inverse = _factored(precisions.hessian(sums))
-    determined = np.clip(1 - precisions.prior * scale**2 * inverse.diagonal(), 0, 1)
-    if len(beta) == 1:
-        gamma_of_output = np.array([min(determined.sum(), n)])
-    else:  # tr(A⁻¹ H_k) from lower triangles: what is off the diagonal counts twice
-        twice = np.tril(2 * inverse, -1) + np.diag(inverse.diagonal())
-        twice *= scale * scale[:, np.newaxis]
-        gamma_of_output = np.clip(beta * [np.vdot(twice, H_k) for H_k in sums.H], 0, n)
+    factor, determined, of_output = precisions.curvature(sums).factored()
     sizes = groups.sizes
     log_evidence = (
         -precisions.cost(sums.E, w)
-        - np.log(L.diagonal()).sum()
+        - 0.5 * factor.log_determinant
         + 0.5 * sizes[alpha > 0] @ np.log(alpha[alpha > 0])
         + 0.5 * n * np.log(beta / (2 * np.pi)).sum()
     )
     return LaplacePosterior(
-        w, groups, alpha, beta, L, groups.sum(determined), gamma_of_output, float(log_evidence), n,
+        w, groups, alpha, beta, factor, groups.sum(determined), np.clip(of_output, 0, n),
+        float(log_evidence), n,
         calibration=np.ones_like(beta),
     )  # fmt: skip
-
-
-def _factored(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """D, L and (D A D)⁻¹ of A = L Lᵀ, where D scales the diagonal of A to 1.
-
-    In its own scale: A may have precisions of 1e10 for dead weights beside 1e-3, and what is
-    rounded or added for the sake of the dead would bury the others. Only the lower triangles
-    are used and made. The least multiple of I that makes D A D definite to rounding is added.
-    """
-    curvature = diagonal(A)
-    scale = 1 / np.sqrt(np.where(curvature > 0, curvature, 1))
-    scaled = A * scale
-    scaled *= scale[:, np.newaxis]
-    ridge = 0.0
-    while True:
-        damped = scaled.copy(order="F")
-        diagonal(damped)[...] += ridge
-        L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=1)
-        if not not_definite:
-            break
-        ridge = max(10 * ridge, 1e-15)
-    inverse = dpotri(L, lower=1)[0]
-    L /= scale[:, np.newaxis]
-    return scale, L, inverse
 
 
 def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePosterior:

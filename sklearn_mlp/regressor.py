@@ -96,10 +96,10 @@ default="sigmoid"
         - "adam" and "sgd", stochastic gradient descent by minibatches;
         - "gd", the article's gradient descent, with one step over all rows in each epoch;
         - "auto": "lm" if a fit by it takes seconds and it supports the `loss`; else "lbfgs" up to
-          10,000 rows, and "adam" above. A fit by "lm" is taken to last seconds if, with P
-          parameters, P² (n_samples + P) is at most 4e9. If `hidden_layer_sizes` is "auto" and the
-          width can be found, the limit is 5e8 for the P of 12 units: with 20 columns, about
-          7,000 rows.
+          10,000 rows, and "adam" above. A fit by "lm" is taken to last seconds if, with n rows
+          and P parameters, P² (n + P) is at most 4e9, or n² (n + P) if n is less than P (of
+          several outputs, times their number). If `hidden_layer_sizes` is "auto" and the width
+          can be found, the limit is 5e8 for the P of 12 units: with 20 columns, about 7,000 rows.
 
         "lm" does not support the "pinball" loss, which has no curvature. "lbfgs" needs a
         continuous gradient. It minimises "pinball" with its kink rounded, over a width that

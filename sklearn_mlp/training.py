@@ -17,6 +17,7 @@ from ._typing import FloatArray, Regressor
 from ._warnings import warn
 from .activations import OUTPUT_ACTIVATIONS
 from .committee import LEAST_RUNGS, PATIENCE, Climb, MixturePosterior, rungs
+from .curvature import step_cost
 from .data import Data
 from .losses import Loss
 from .model import relevances
@@ -42,11 +43,11 @@ FEW_FREE_ROWS = 0.02
 """With a smaller share of the rows left to estimate the noise from, training warns."""
 
 AUTO_LM_COST = 4e9
-"""``solver="auto"`` is "lm" if P² (n_samples + P) is at most this, with P parameters."""
+"""``solver="auto"`` is "lm" if a step costs at most this: see :func:`step_cost`."""
 
 AUTO_LADDER_COST = 5e8
-"""``hidden_layer_sizes="auto"`` is found under ``solver="auto"`` where this is not exceeded, by
-P² (n_samples + P) of a network of twelve units."""
+"""``hidden_layer_sizes="auto"`` is found under ``solver="auto"`` where a step of a network of
+twelve units costs no more."""
 
 AUTO_LBFGS_ROWS = 10_000
 """Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
@@ -228,8 +229,8 @@ def choose_networks(
         and not (start.one_epoch or estimator.early_stopping)
     )
     networks = rungs(first, last, activation, data.rows.n_rows)
-    P, n_rows = networks[:LEAST_RUNGS][-1].n_parameters, data.rows.n_rows
-    if not by_evidence or (estimator.solver == "auto" and P**2 * (n_rows + P) > AUTO_LADDER_COST):
+    cost = step_cost(data.rows.n_rows, networks[:LEAST_RUNGS][-1].n_parameters, last)
+    if not by_evidence or (estimator.solver == "auto" and cost > AUTO_LADDER_COST):
         return fixed, ()
     return fixed, tuple(networks)
 
@@ -250,9 +251,10 @@ def solver_name(estimator: Regressor, network: Network, n_rows: int, *, one_epoc
         return estimator.solver
     if one_epoch:
         return "adam"
-    n_parameters, loss = network.n_parameters, estimator.loss
+    cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
+    loss = estimator.loss
     takes_lm = loss == "squared_error" or (loss != "pinball" and estimator.alpha != "auto")
-    if takes_lm and n_parameters**2 * (n_rows + n_parameters) <= AUTO_LM_COST:
+    if takes_lm and cost <= AUTO_LM_COST:
         return "lm"
     return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 

@@ -25,6 +25,12 @@ def flat(model: SigmoidMLPRegressor) -> np.ndarray:
     return np.concatenate([W.ravel() for W in model.weights_])
 
 
+def precision_of(posterior: Any) -> np.ndarray:
+    """The precision A of a Gaussian posterior, from the root of its covariance."""
+    M = posterior.covariance_root()
+    return np.linalg.inv(M @ M.T)
+
+
 def assert_passes_the_checks_of_scikit_learn(estimator: Any) -> None:
     """No check of ``check_estimator`` fails, and none is expected to."""
     with warnings.catch_warnings():

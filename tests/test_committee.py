@@ -21,7 +21,7 @@ from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import WeightGroups, calibrated, laplace
 from sklearn_mlp.rows import Rows
 from tests import reference
-from tests.helpers import fitted
+from tests.helpers import fitted, precision_of
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -81,7 +81,7 @@ def test_error_bars_are_those_of_the_mixture() -> None:
             return reference.predict(w, X, sizes, "tanh")
 
         J = reference.complex_step(predict, p.w)
-        covariance = np.linalg.inv(p.cholesky @ p.cholesky.T)
+        covariance = np.linalg.inv(precision_of(p))
         width = np.einsum("nkp,pq,nkq->nk", J, covariance, J)
         means.append(predict(p.w))
         variances.append(p.calibration * (1 / p.beta + width))

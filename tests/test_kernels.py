@@ -26,6 +26,7 @@ from sklearn_mlp.objective import (
     Point,
     Predictions,
     SquaredTargets,
+    WeightedJacobian,
 )
 from sklearn_mlp.posterior import (
     LaplacePosterior,
@@ -70,6 +71,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         OutputLayerProducts(NETWORK, W),
         Predictions(NETWORK, NETWORK.layers(W), "exp"),
         SquaredTargets(5),
+        WeightedJacobian(NETWORK, W, Poisson()),
         LeaveOneOutErrors(NETWORK, W, a_posterior()),
         PredictiveVariances(NETWORK, a_posterior()),
         _MomentsOfColumns(5),

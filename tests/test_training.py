@@ -135,9 +135,12 @@ def test_auto_is_lm_where_its_products_cost_up_to_4e9() -> None:
     assert chosen(most) == "lm"
     assert chosen(most + 1) == "adam"
     wide = (3, 400, 1)  # 2,001 parameters: 4,003,001 of each row
-    assert chosen(10, wide) == "lbfgs"
+    assert chosen(2_001, wide) == "lbfgs"
     assert chosen(10_000, wide) == "lbfgs"
     assert chosen(10_001, wide) == "adam"
+    # With fewer rows than parameters it is n² (n + P), of 1,097 rows 3.73e9, of 1,150 4.17e9.
+    assert chosen(1_097, wide) == "lm"
+    assert chosen(1_150, wide) == "lbfgs"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_auto_is_adam_in_parts() -> None:
 
 def test_the_estimator_says_which_it_was() -> None:
     assert fitted(regressor(max_iter=1), X, y).solver_ == "lm"
-    assert fitted(regressor(max_iter=1, hidden_layer_sizes=(400,)), X, y).solver_ == "lbfgs"
+    assert fitted(regressor(max_iter=1, alpha=1.0, loss="pinball"), X, y).solver_ == "lbfgs"
     assert regressor().partial_fit(X, y).solver_ == "adam"
 
 

@@ -21,6 +21,8 @@ SKOPS_TRUSTED_TYPES = [
     # The fitted model: the units of training, and the posterior of the weights.
     "sklearn_mlp.committee.Member",
     "sklearn_mlp.committee.MixturePosterior",
+    "sklearn_mlp.curvature.DenseFactor",
+    "sklearn_mlp.curvature.RowFactor",
     "sklearn_mlp.model.Model",
     "sklearn_mlp.network.Network",
     "sklearn_mlp.posterior.Group",

@@ -397,8 +397,8 @@ class Ascent:
     def _step(self) -> float:
         """One Levenberg-Marquardt step; by how much F fell."""
         precisions = Precisions(self.beta, self.groups.per_parameter(self.alpha))
-        H = precisions.hessian(self.point.sums)
-        new = step(self.objective, self.point, precisions, self.damping, H)
+        curvature = precisions.curvature(self.point.sums)
+        new = step(self.objective, self.point, precisions, self.damping, curvature)
         if new is None:
             self.damping = Damping()
             return 0.0

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .._typing import FloatArray
+from ..curvature import Curvature, DenseCurvature, Solve
 from ..monitor import Monitor
-from ..objective import Objective, Point, Precisions, diagonal
+from ..objective import Objective, Point, Precisions
 from ..posterior import Posterior, posterior_under_penalty
 from .base import Solver
 
@@ -139,13 +139,13 @@ class LevenbergMarquardt(Solver):
     ) -> Point | None:
         """A step, whose kind depends on how fast the loss falls."""
         least_squares = objective.loss.is_quadratic
-        if _fall(losses, STEPS_AT_REST) < 1e-4:
-            H = _full_hessian(objective, point.w)
-            return step(objective, point, precisions, damping, H)
+        if _fall(losses, STEPS_AT_REST) < 1e-4 and not objective.in_rows:
+            newton = _full_curvature(objective, point.w, precisions)
+            return step(objective, point, precisions, damping, newton)
         deep = len(objective.network.shapes) > 2
         crawls = _fall(losses, STEPS_OF_A_CRAWL) < 0.5
         return step(
-            objective, point, precisions, damping, precisions.hessian(point.sums),
+            objective, point, precisions, damping, precisions.curvature(point.sums),
             accelerate=least_squares and deep and crawls, project=least_squares,
         )  # fmt: skip
 
@@ -163,7 +163,7 @@ def step(
     point: Point,
     precisions: Precisions,
     damping: Damping,
-    H: FloatArray,
+    curvature: Curvature,
     *,
     accelerate: bool = False,
     project: bool = False,
@@ -179,8 +179,8 @@ def step(
         The β and α of F.
     damping : Damping
         Passed from step to step.
-    H : array of shape (n_parameters, n_parameters)
-        The lower triangle of the Hessian of F.
+    curvature : Curvature
+        Of F.
     accelerate : bool, default=False
         Whether to add the geodesic acceleration.
     project : bool, default=False
@@ -194,20 +194,18 @@ def step(
     w = point.w
     F = precisions.cost(point.sums.E, w)
     g = precisions.gradient(point.sums, w)
-    D = np.full_like(w, np.abs(diagonal(H)).mean())
+    D = np.full_like(w, curvature.mean)
     if project:
         D[objective.network.n_hidden_parameters :] *= OUTPUT_DAMPING
     while not damping.exhausted:
-        damped = H.copy(order="F")
-        diagonal(damped)[...] += damping.mu * D
-        L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=0)
-        if not not_definite:
-            d = dpotrs(L, -g, lower=1)[0]
+        solve = curvature.damped(damping.mu * D)
+        if solve is not None:
+            d: FloatArray = solve(-g)
             predicted = 0.5 * float(d @ (damping.mu * D * d - g))
             if accelerate:
-                d = d + 0.5 * _acceleration(objective, w, d, precisions, L)
-            del damped, L  # the derivatives need the memory of these matrices
-            trials = [w + d]
+                d = d + 0.5 * _acceleration(objective, w, d, precisions, solve)
+            del solve  # the derivatives need the memory of its matrices
+            trials: list[FloatArray] = [w + d]
             if project:
                 trials.insert(0, objective.with_best_output(w + d, precisions))
             for w_new in trials:
@@ -220,15 +218,15 @@ def step(
 
 
 def _acceleration(
-    objective: Objective, w: FloatArray, d: FloatArray, precisions: Precisions, L: FloatArray
+    objective: Objective, w: FloatArray, d: FloatArray, precisions: Precisions, solve: Solve
 ) -> FloatArray:
     """The geodesic acceleration along a step, or 0 if it is too long to be trusted."""
-    a: FloatArray = dpotrs(L, -objective.curvature_along(w, d, precisions.beta), lower=1)[0]
+    a = solve(-objective.curvature_along(w, d, precisions.beta))
     believed = np.linalg.norm(a) < BEND * np.linalg.norm(d)
     return a if believed else np.zeros_like(d)
 
 
-def _full_hessian(objective: Objective, w: FloatArray) -> FloatArray:
+def _full_curvature(objective: Objective, w: FloatArray, precisions: Precisions) -> DenseCurvature:
     """The Hessian of F, by central differences of its gradient."""
     H = np.empty((len(w), len(w)), order="F")
     for j in range(len(w)):
@@ -237,4 +235,5 @@ def _full_hessian(objective: Objective, w: FloatArray) -> FloatArray:
         _, ahead = objective.value_and_gradient(w + d)
         _, behind = objective.value_and_gradient(w - d)
         H[:, j] = (ahead - behind) / (2 * d[j])
-    return 0.5 * objective.rows.total_weight * (H + H.T)
+    H = 0.5 * objective.rows.total_weight * (H + H.T)
+    return DenseCurvature(H, precisions.prior, precisions.beta, ())

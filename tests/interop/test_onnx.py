@@ -82,8 +82,12 @@ def test_onnx_of_a_linear_model_has_the_closed_form_of_its_error_bars(
     assert_close(outputs, [A @ w, np.sqrt(variance)], 1e-9)
 
 
-def test_onnx_has_the_error_bars_that_the_evidence_sets(data: Data, network: MakeModel) -> None:
-    model = network(alpha="auto", max_iter=40).fit(data.raw, data.Y)
+@pytest.mark.parametrize("few_rows", [False, True])
+def test_onnx_has_the_error_bars_that_the_evidence_sets(
+    few_rows: bool, data: Data, network: MakeModel
+) -> None:
+    hidden = (60,) if few_rows else (5,)  # fewer than parameters
+    model = network(hidden, alpha="auto", max_iter=40).fit(data.raw, data.Y)
     outputs = run(to_onnx(model, return_std=True, dtype=np.float64), data.raw)
     assert_close(outputs, model.predict(data.raw, return_std=True), 1e-8)
 

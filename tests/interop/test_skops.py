@@ -80,6 +80,7 @@ def fitted_estimators(data: Data, network: MakeModel, ensemble: MakeEnsemble) ->
         ):
             yield network(**{"solver": solver, **small, **settings}).fit(X, y)
         yield network(solver=solver, **small).fit(X.astype(np.float32), data.Y)
+        yield network(hidden=(60,), solver=solver, **small).fit(X, y)  # fewer rows than parameters
     for solver in ("adam", "sgd", "gd"):
         yield network(solver=solver).partial_fit(X, y).partial_fit(X, y)
     for solver in ("auto", "lm"):
