@@ -205,7 +205,7 @@ class Monitor(History):
         ValueError
             If either is not finite, or the loss is a million times the first loss.
         """
-        self._refuse_divergence(w, loss)
+        self.refuse_divergence(w, loss)
         self.begin_iteration()
         self.n_iter += 1
         self.loss_curve.append(loss)
@@ -218,7 +218,8 @@ class Monitor(History):
             self.stopped = self._iteration.end(partial(self._as_fitted, w))
             self._iteration = None
 
-    def _refuse_divergence(self, w: FloatArray, loss: float) -> None:
+    def refuse_divergence(self, w: FloatArray, loss: float) -> None:
+        """Raise the ValueError of :meth:`record` if it would, and record nothing."""
         self._first_loss = loss if self._first_loss is None else self._first_loss
         exploded = loss > EXPLOSION * max(self._first_loss, 1.0)
         if exploded or not (np.isfinite(loss) and np.isfinite(w).all()):

@@ -35,7 +35,11 @@ class GradientDescent(Solver):
         return f"Lower learning_rate_init (now {self.learning_rate_init:g})."
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
-        """Descend until the monitor sees no improvement."""
+        """Descend until the monitor sees no improvement.
+
+        The loss of an epoch is measured before its step. One more loss, which is not recorded,
+        judges the last step.
+        """
         for _ in range(self.max_iter):
             monitor.begin_iteration()
             loss, g = objective.value_and_gradient(w)
@@ -45,6 +49,8 @@ class GradientDescent(Solver):
                 break
             g *= self.learning_rate_init
             w -= g
+        else:
+            monitor.refuse_divergence(w, objective.value(w))
         return w
 
 
