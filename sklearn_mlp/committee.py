@@ -251,19 +251,13 @@ class Climb:
         An interruption from the keyboard ends the climb, and what was found so far counts.
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
-        interrupted = False
-        try:
+        with found.until_interrupted():
             for network in networks:
                 n_below = len(self.members)
                 self._rung(network, found)
                 if self.solver.exact or found.enough or not self._is_better(n_below):
                     break
-        except KeyboardInterrupt:
-            if found.found is None:
-                raise
-            interrupted = True
         posterior = found.close()
-        monitor.interrupted = interrupted
         if self.solver.exact or not self.members:
             assert monitor.network is not None
             self.members = [self._member(monitor.network, posterior, converged=True)]

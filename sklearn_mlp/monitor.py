@@ -1,6 +1,7 @@
 """Watch a fit: its history, when to stop, divergence, and the best of several attempts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
@@ -205,7 +206,7 @@ class Monitor(History):
         ValueError
             If either is not finite, or the loss is a million times the first loss.
         """
-        self._refuse_divergence(w, loss)
+        self.refuse_divergence(w, loss)
         self.begin_iteration()
         self.n_iter += 1
         self.loss_curve.append(loss)
@@ -218,7 +219,8 @@ class Monitor(History):
             self.stopped = self._iteration.end(partial(self._as_fitted, w))
             self._iteration = None
 
-    def _refuse_divergence(self, w: FloatArray, loss: float) -> None:
+    def refuse_divergence(self, w: FloatArray, loss: float) -> None:
+        """Raise the ValueError of :meth:`record` if it would, and record nothing."""
         self._first_loss = loss if self._first_loss is None else self._first_loss
         exploded = loss > EXPLOSION * max(self._first_loss, 1.0)
         if exploded or not (np.isfinite(loss) and np.isfinite(w).all()):
@@ -261,12 +263,14 @@ class Attempts(Generic[Found]):
         The result of the best attempt so far; None before the first has ended.
     enough : bool
         Whether a callback asks for no more attempts.
+    interrupted : bool
+        Whether an attempt was interrupted from the keyboard.
     """
 
     def __init__(self, monitor: Monitor, quality: Callable[[Found, Monitor], float]) -> None:
         self.monitor, self.quality = monitor, quality
         self.found: Found | None = None
-        self.enough = False
+        self.enough = self.interrupted = False
         self._best: Monitor | None = None
 
     def begin(self, name: str, heading: str, max_iter: int | None) -> Monitor:
@@ -284,12 +288,30 @@ class Attempts(Generic[Found]):
             or self.quality(found, attempt) > self.quality(self.found, self._best)
         ):
             self.found, self._best = found, attempt
+        self.interrupted |= attempt.interrupted
         self.enough |= attempt.end_attempt(w)
 
+    @contextmanager
+    def until_interrupted(self) -> Iterator[None]:
+        """An interruption from the keyboard ends the block, if an attempt has a result by then.
+
+        Otherwise it is raised.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.found is None:
+                raise
+            self.interrupted = True
+
     def close(self) -> Found:
-        """The result of the best attempt. The monitor of the whole takes over its history."""
+        """The result of the best attempt. The monitor of the whole takes over its history.
+
+        It was interrupted if any attempt was.
+        """
         assert self.found is not None
         assert self._best is not None
         self.monitor.adopt(self._best)
         self.monitor.stopped |= self.enough
+        self.monitor.interrupted = self.interrupted
         return self.found

@@ -427,6 +427,11 @@ class Objective:
         pull = self.penalty * w
         return _with_penalty(error, g, pull, w, self.rows.total_weight), g
 
+    def value(self, w: FloatArray) -> float:
+        """L(w) over all rows. It costs a forward pass."""
+        penalty = float(np.vdot(self.penalty * w, w))
+        return (0.5 * float(self.errors(w).sum()) + 0.5 * penalty) / self.rows.total_weight
+
     def on_minibatches(self, w: FloatArray, g: FloatArray) -> Callable[[Block], float]:
         """L(w) and ∇L(w) over the rows of one minibatch at a time.
 

@@ -77,6 +77,9 @@ class Budget:
     threaded : int, default=2**22
         Threads are started for work on more numbers than this, which takes about ten
         milliseconds.
+    update : int, default=2**14
+        A minibatch update works on this many parameters at a time: a few vectors of 128 kB, which
+        stay in one core's cache.
     """
 
     block: int = 1 << 17
@@ -85,6 +88,7 @@ class Budget:
     least_rows: int = 256
     kept: int = 1 << 20
     threaded: int = 1 << 22
+    update: int = 1 << 14
 
 
 class Block(NamedTuple):

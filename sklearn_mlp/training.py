@@ -438,26 +438,21 @@ Minimum = tuple[FloatArray, Posterior | None]
 def _best_of_several(plan: Plan, solver: Solver, objective: Objective, monitor: Monitor) -> Minimum:
     """Train from `n_init` starts."""
     attempts: Attempts[Minimum] = Attempts(monitor, _quality)
-    n_init, interrupted = plan.rule.n_init, False
-    for i in range(n_init):
-        attempt = attempts.begin("start", f"start {i + 1} of {n_init}", plan.rule.n_parts)
-        solver = solver if i == 0 else plan.rule.make_solver(plan.rng)
-        first = plan.first_weights(i)
-        try:
-            found = _minimize(solver, objective, first, attempt)
-        except KeyboardInterrupt:
-            if attempts.found is None:
+    n_init = plan.rule.n_init
+    with attempts.until_interrupted():
+        for i in range(n_init):
+            attempt = attempts.begin("start", f"start {i + 1} of {n_init}", plan.rule.n_parts)
+            solver = solver if i == 0 else plan.rule.make_solver(plan.rng)
+            first = plan.first_weights(i)
+            try:
+                found = _minimize(solver, objective, first, attempt)
+            except KeyboardInterrupt:
+                attempts.end(attempt, None, first)
                 raise
-            attempts.end(attempt, None, first)
-            interrupted = True
-        else:
             attempts.end(attempt, found, found[0])
-            interrupted = attempt.interrupted
-        if interrupted or attempts.enough:
-            break
-    minimum = attempts.close()
-    monitor.interrupted = interrupted
-    return minimum
+            if attempts.interrupted or attempts.enough:
+                break
+    return attempts.close()
 
 
 def _quality(minimum: Minimum, monitor: Monitor) -> float:

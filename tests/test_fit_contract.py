@@ -545,8 +545,9 @@ def test_a_failure_leaves_the_estimator_as_it_was(case: Case, warm_start: bool) 
 
 
 @every_case_in_parts
-def test_divergence_names_the_epoch_and_what_to_lower(case: Case) -> None:
-    model = case.regressor(activation="identity", learning_rate_init=1e200)
+@pytest.mark.parametrize("max_iter", [1, 4])
+def test_divergence_names_the_epoch_and_what_to_lower(case: Case, max_iter: int) -> None:
+    model = case.regressor(activation="identity", learning_rate_init=1e200, max_iter=max_iter)
     with pytest.raises(ValueError, match=r"epoch \d+.*Lower learning_rate_init \(now 1e\+200\)"):
         model.fit(X, target(case))
     assert not hasattr(model, "n_features_in_")
@@ -734,11 +735,11 @@ def test_a_failure_of_partial_fit_leaves_the_estimator_as_it_was(case: Case) -> 
     twin = pickle.loads(pickle.dumps(model))
     with pytest.raises(ValueError, match="NaN"):
         model.partial_fit(X, np.full(N, np.nan))
-    if case.solver != "gd":  # the one step of which is judged by the next
-        model.set_params(learning_rate_init=1e200, batch_size=4)
-        with pytest.raises(ValueError, match="diverged"):
-            model.partial_fit(X, target(case))
-        model.set_params(learning_rate_init=0.02, batch_size=8)
+    rate, size = model.learning_rate_init, model.batch_size
+    model.set_params(learning_rate_init=1e200, batch_size=4)
+    with pytest.raises(ValueError, match="diverged"):
+        model.partial_fit(X, target(case))
+    model.set_params(learning_rate_init=rate, batch_size=size)
     for other in (model, twin):
         other.partial_fit(X, target(case))
     assert_same_fit(model, twin)

@@ -231,6 +231,36 @@ def test_attempts_share_settings_and_no_history() -> None:
     assert (attempt.n_iter, attempt.loss_curve, attempt.best_weights) == (0, [], None)
 
 
+def test_an_interruption_ends_the_attempts_and_keeps_the_best() -> None:
+    monitor = Monitor(tol=0.0, n_iter_no_change=10)
+    several = attempts(monitor)
+    with several.until_interrupted():
+        make(several, "good", [1.0])
+        make(several, "poor", [2.0])
+        raise KeyboardInterrupt
+    assert several.close() == "good"
+    assert monitor.interrupted
+
+
+def test_an_interruption_before_the_first_result_is_raised() -> None:
+    several = attempts(Monitor(tol=0.0, n_iter_no_change=10))
+    make(several, "best", [1.0], counts=False)
+    with pytest.raises(KeyboardInterrupt), several.until_interrupted():
+        raise KeyboardInterrupt
+
+
+def test_the_whole_was_interrupted_if_an_attempt_was_that_is_not_the_best() -> None:
+    monitor = Monitor(tol=0.0, n_iter_no_change=10)
+    several = attempts(monitor)
+    make(several, "good", [1.0])
+    attempt = told(several.begin("start", "poor", 2), [2.0])
+    attempt.interrupted = True
+    several.end(attempt, "poor", W)
+    assert several.interrupted
+    assert several.close() == "good"
+    assert monitor.interrupted
+
+
 class Stopper:
     """A task of which a callback wants no more of its kind."""
 

@@ -17,7 +17,8 @@ def test_value_and_gradient_are_the_documented_loss_and_its_derivative(
 ) -> None:
     network = Network(problem.layer_sizes, problem.activation)
     rows = Rows(problem.X, problem.y, problem.s)
-    value, gradient = Objective(network, rows, alpha).value_and_gradient(problem.w)
+    objective = Objective(network, rows, alpha)
+    value, gradient = objective.value_and_gradient(problem.w)
 
     def loss(w: np.ndarray) -> np.number:
         return reference.loss(
@@ -25,6 +26,7 @@ def test_value_and_gradient_are_the_documented_loss_and_its_derivative(
         )
 
     assert value == pytest.approx(float(loss(problem.w)), rel=1e-12)
+    assert objective.value(problem.w) == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(
         gradient, reference.complex_step(loss, problem.w), rtol=1e-10, atol=1e-10
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._typing import FloatArray
-from .minibatch import MinibatchSolver
+from .minibatch import MinibatchSolver, in_parts
 
 
 @dataclass
@@ -31,15 +31,15 @@ class Adam(MinibatchSolver):
     m: FloatArray | None = field(default=None, init=False)
     v: FloatArray | None = field(default=None, init=False)
 
-    def step(self, w: FloatArray, g: FloatArray) -> None:
-        """Update ``w`` by the gradient ``g``, which is overwritten."""
+    def step(self, w: FloatArray, g: FloatArray, size: int) -> None:
+        """Update ``w`` by the gradient ``g``, which is overwritten, in parts of that size."""
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(w), np.zeros_like(w)
         self.t += 1
         rate = (
             self.learning_rate_init * (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
         )
-        for w_, g_, m, v in self.in_parts(w, g, self.m, self.v):
+        for w_, g_, m, v in in_parts(size, w, g, self.m, self.v):
             scratch = np.multiply(g_, g_)
             scratch *= 1 - self.beta_2
             v *= self.beta_2

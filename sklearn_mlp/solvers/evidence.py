@@ -184,16 +184,11 @@ class EvidenceMaximization(Solver):
         An interruption from the keyboard ends the ascents, not the work on what they found.
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
-        coarse, interrupted = objective.coarse(), False
-        try:
+        coarse = objective.coarse()
+        with found.until_interrupted():
             for _ in self.ascents(objective, coarse, lambda: w, found):
                 pass
-        except KeyboardInterrupt:
-            if found.found is None:
-                raise
-            interrupted = True
         posterior = found.close()
-        monitor.interrupted = interrupted
         if monitor.early_stopping and monitor.best_weights is not None:
             posterior = posterior_at(monitor.best_weights, objective, posterior)
         elif coarse is not objective:

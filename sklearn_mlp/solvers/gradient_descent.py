@@ -11,7 +11,7 @@ from .._typing import FloatArray
 from ..monitor import Monitor
 from ..objective import Objective
 from .base import Solver
-from .minibatch import MinibatchSolver
+from .minibatch import MinibatchSolver, in_parts
 
 
 @dataclass
@@ -35,7 +35,11 @@ class GradientDescent(Solver):
         return f"Lower learning_rate_init (now {self.learning_rate_init:g})."
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
-        """Descend until the monitor sees no improvement."""
+        """Descend until the monitor sees no improvement.
+
+        The loss of an epoch is measured before its step. One more loss, which is not recorded,
+        judges the last step.
+        """
         for _ in range(self.max_iter):
             monitor.begin_iteration()
             loss, g = objective.value_and_gradient(w)
@@ -45,6 +49,8 @@ class GradientDescent(Solver):
                 break
             g *= self.learning_rate_init
             w -= g
+        else:
+            monitor.refuse_divergence(w, objective.value(w))
         return w
 
 
@@ -90,12 +96,12 @@ class StochasticGradientDescent(MinibatchSolver):
             return self.learning_rate_init / (self.samples_seen + 1) ** self.power_t
         return self.learning_rate_init / 5**self.n_stalls
 
-    def step(self, w: FloatArray, g: FloatArray) -> None:
-        """Update ``w`` by the gradient ``g``, which is overwritten."""
+    def step(self, w: FloatArray, g: FloatArray, size: int) -> None:
+        """Update ``w`` by the gradient ``g``, which is overwritten, in parts of that size."""
         if self.velocity is None:
             self.velocity = np.zeros_like(w)
         rate = self.rate
-        for w_, g_, u in self.in_parts(w, g, self.velocity):
+        for w_, g_, u in in_parts(size, w, g, self.velocity):
             g_ *= rate
             u *= self.momentum
             u -= g_

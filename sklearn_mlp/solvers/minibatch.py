@@ -14,9 +14,6 @@ from ..objective import Objective
 from ..rows import Block, Rows
 from .base import Solver
 
-CACHED_PARAMETERS = 1 << 14
-"""Updates work on this many parameters at a time, so that they stay in one core's cache."""
-
 
 @dataclass
 class MinibatchSolver(Solver):
@@ -50,17 +47,11 @@ class MinibatchSolver(Solver):
         return f"Lower learning_rate_init (now {self.learning_rate_init:g})."
 
     @abstractmethod
-    def step(self, w: FloatArray, g: FloatArray) -> None:
-        """Update ``w`` in place, given the gradient ``g``, which may be overwritten."""
+    def step(self, w: FloatArray, g: FloatArray, size: int) -> None:
+        """Update ``w`` in place, given the gradient ``g``, which may be overwritten.
 
-    def in_parts(self, *vectors: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
-        """Parts of vectors of one length. The parts are small enough to stay in the cache."""
-        n = len(vectors[0])
-        if n <= CACHED_PARAMETERS:
-            yield vectors
-            return
-        for start in range(0, n, CACHED_PARAMETERS):
-            yield tuple(vector[start : start + CACHED_PARAMETERS] for vector in vectors)
+        It works on `size` parameters at a time: see :func:`in_parts`.
+        """
 
     def lower_rate(self) -> bool:
         """Lower the learning rate after a stall. Return whether that was possible."""
@@ -97,6 +88,19 @@ class MinibatchSolver(Solver):
         total = 0.0
         for batch in rows.minibatches(self.batch_size, self.rng):
             total += batch.inputs.shape[1] * value_and_gradient(batch)
-            self.step(w, g)
+            self.step(w, g, rows.budget.update)
         self.samples_seen += rows.n_rows
         return total / rows.n_rows
+
+
+def in_parts(size: int, *vectors: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
+    """The parts of vectors of one length, as views of up to `size` numbers.
+
+    An update reads and writes each vector several times. Small parts stay in one core's cache.
+    """
+    n = len(vectors[0])
+    if n <= size:
+        yield vectors
+        return
+    for start in range(0, n, size):
+        yield tuple(vector[start : start + size] for vector in vectors)

@@ -11,8 +11,9 @@ from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
-from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers import LBFGS
+from sklearn_mlp.rows import Budget, Rows
+from sklearn_mlp.solvers import LBFGS, Adam, MinibatchSolver, StochasticGradientDescent
+from sklearn_mlp.solvers.minibatch import in_parts
 from tests.helpers import fitted
 
 rng = np.random.default_rng(0)
@@ -100,6 +101,34 @@ def test_stochastic_solvers_walk_the_path_of_scikit_learns(parameters: dict[str,
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_several_outputs_walk_the_same_path(solver: str) -> None:
     assert_same(*fit_both(solver=solver, learning_rate_init=0.01, batch_size=20))
+
+
+def test_the_parts_of_vectors_are_views_of_a_limited_size() -> None:
+    numbers = np.arange(20)
+    parts = list(in_parts(8, numbers, -numbers))
+    assert [len(part) for part, _ in parts] == [8, 8, 4]
+    assert all(np.shares_memory(part, numbers) for part, _ in parts)
+    np.testing.assert_array_equal(np.hstack(parts), [numbers, -numbers])
+
+
+@pytest.mark.parametrize("nesterovs_momentum", [None, True, False])
+def test_updates_in_parts_come_to_the_same_weights(nesterovs_momentum: bool | None) -> None:
+    network = Network([4, 5, 2], "tanh")
+
+    def trained(budget: Budget) -> np.ndarray:
+        common: dict[str, Any] = {
+            "learning_rate_init": 0.1, "batch_size": 16, "max_iter": 5, "rng": None
+        }  # fmt: skip
+        solver: MinibatchSolver = (
+            Adam(0.9, 0.999, 1e-8, **common)
+            if nesterovs_momentum is None
+            else StochasticGradientDescent("constant", 0.5, 0.9, nesterovs_momentum, **common)
+        )
+        objective = Objective(network, Rows(X, Y, budget=budget), 0.01)
+        w = network.initial_weights(np.random.RandomState(0))
+        return solver.minimize(objective, w, Monitor(tol=0.0, n_iter_no_change=10))
+
+    np.testing.assert_array_equal(trained(Budget(update=7)), trained(Budget()))
 
 
 def test_lbfgs_comes_to_the_minimum_of_scikit_learns() -> None:
