@@ -39,6 +39,7 @@ NAMES = (
     "growth",
     "memory",
     "import_time",
+    "busy_neighbour",
 )
 ONCE = ("memory", "import_time", "growth", "grid_search")
 """Run with one thread only: more of them make no difference that could be told from noise."""
