@@ -75,12 +75,15 @@ class Member:
         Whether the ascent that came to it has.
     share : float
         Its weight in the mean.
+    n_rows : int
+        Number of rows that it was trained on.
     """
 
     network: Network
     posterior: LaplacePosterior
     converged: bool
     share: float = 1.0
+    n_rows: int = 0
 
     @property
     def trust(self) -> float:
@@ -95,6 +98,7 @@ class Member:
         """What it is and what it came to."""
         return {
             "hidden_layer_sizes": self.network.layer_sizes[1:-1],
+            "n_rows": self.n_rows,
             "log_evidence": self.posterior.log_evidence,
             "leave_one_out": self.posterior.leave_one_out,
             "n_effective_parameters": self.posterior.n_effective_parameters,
@@ -290,7 +294,7 @@ class Climb:
         """What an ascent over coarse rows came to, over the rows themselves, and calibrated."""
         objective = self.objective_of(network)
         exact = calibrated(on_rows_of(objective, posterior), objective)
-        return Member(network, exact, converged)
+        return Member(network, exact, converged, n_rows=objective.rows.n_rows)
 
 
 def _summit_and_end(ascent: Ascent) -> list[LaplacePosterior]:

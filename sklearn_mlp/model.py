@@ -203,6 +203,7 @@ def relevances(objective: Objective, w: FloatArray) -> FloatArray:
     precision of an input's coefs measures something else, how *nonlinear* the function is along
     the input: a sigmoid that approximates a straight line needs only small coefs.
     """
-    sizes = np.sqrt(objective.rows.sum(SquaredInputGradients(objective.network, w)))
+    with np.errstate(over="ignore"):
+        sizes = np.sqrt(objective.rows.sum(SquaredInputGradients(objective.network, w)))
     total, n_inputs = sizes.sum(), len(sizes)
     return sizes / total if total > 0 else np.full(n_inputs, 1 / n_inputs)

@@ -195,6 +195,8 @@ default="sigmoid"
         finds the width. The keys are
 
         - "hidden_layer_sizes";
+        - "n_rows", the number of rows that it was trained on: training on many rows begins with
+          some of them;
         - "log_evidence", the log density of the targets, and "leave_one_out", the same by leaving
           out each row, both for targets in the units of training (z-scores, see `standardize`);
         - "n_effective_parameters", the number of parameters that the data determine;
@@ -541,8 +543,9 @@ default="sigmoid"
         )
         network, networks = choose_networks(self, data, start)
         rule = choose_rule(
-            self, network, data.rows.n_rows, one_epoch=start.one_epoch, networks=networks
-        )
+            self, network, data.rows.n_rows, one_epoch=start.one_epoch,
+            on_all_rows=start.weights is not None, networks=networks,
+        )  # fmt: skip
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
         return Plan(network, data, loss, rule, start, rng)

@@ -16,15 +16,16 @@ from sklearn.utils import check_random_state
 from ._typing import FloatArray, Regressor
 from ._warnings import warn
 from .activations import OUTPUT_ACTIVATIONS
-from .committee import LEAST_RUNGS, PATIENCE, Climb, MixturePosterior, rungs
+from .committee import LEAST_RUNGS, PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
+from .growth import FIRST_ROWS, Growth, Sample, is_in_reach, rows_to_begin_with
 from .losses import Loss
 from .model import relevances
 from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import Objective, Predictions
-from .posterior import Posterior
+from .posterior import LaplacePosterior, Posterior
 from .rows import Rows, one_blas_thread
 from .solvers import (
     LBFGS,
@@ -45,9 +46,11 @@ FEW_FREE_ROWS = 0.02
 AUTO_LM_COST = 4e9
 """``solver="auto"`` is "lm" if a step costs at most this: see :func:`step_cost`."""
 
-AUTO_LADDER_COST = 5e8
-"""``hidden_layer_sizes="auto"`` is found under ``solver="auto"`` where a step of a network of
-twelve units costs no more."""
+LADDER_COST = 5e8
+"""The ladder is climbed on all rows where a step of a network of twelve units costs no more, """
+
+LADDER_ROWS = 3_000
+"""and where there are no more rows than this. Otherwise it begins with some of them."""
 
 AUTO_LBFGS_ROWS = 10_000
 """Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
@@ -160,6 +163,8 @@ class Rule:
         Whether the evidence sets the penalties.
     make_solver : callable
         Maps a random state to a new solver.
+    n_first : int
+        The number of rows to begin with.
     networks : tuple of Network
         Those to try, where none is given.
     """
@@ -170,6 +175,7 @@ class Rule:
     n_init: int
     by_evidence: bool
     make_solver: Callable[[RandomState], Solver]
+    n_first: int
     networks: tuple[Network, ...] = ()
 
     @property
@@ -191,10 +197,27 @@ def choose_rule(
     n_rows: int,
     *,
     one_epoch: bool,
+    on_all_rows: bool = False,
     networks: tuple[Network, ...] = (),
 ) -> Rule:
-    """The rule for these parameters and this size of the problem."""
-    name = "lm" if networks else solver_name(estimator, network, n_rows, one_epoch=one_epoch)
+    """The rule for these parameters and this size of the problem.
+
+    Parameters
+    ----------
+    estimator : SigmoidMLPRegressor
+    network : Network
+        The network, where it is given.
+    n_rows : int
+    one_epoch : bool
+        Whether training is one epoch over a part of the data.
+    on_all_rows : bool, default=False
+        Whether training cannot begin on some of the rows.
+    networks : tuple of Network
+        Those to try, where none is given.
+    """
+    on_all_rows = on_all_rows or one_epoch or estimator.early_stopping
+    name = solver_name(estimator, network, n_rows, one_epoch=one_epoch, on_all_rows=on_all_rows)
+    name = "lm" if networks else name
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
@@ -203,7 +226,12 @@ def choose_rule(
         alpha = 0.0 if by_evidence else AUTO_ALPHA
     make = partial(make_solver, estimator, name, n_rows, max_iter)
     n_init = 1 if one_epoch else estimator.n_init
-    return Rule(name, alpha, max_iter, n_init, by_evidence, make, networks)
+    n_first = n_rows
+    if networks:
+        n_first = _rows_of_ladder(n_rows, networks[:LEAST_RUNGS][-1])
+    elif by_evidence and not on_all_rows:
+        n_first = rows_to_begin_with(n_rows, network, AUTO_LM_COST)
+    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks)
 
 
 def choose_networks(
@@ -228,11 +256,19 @@ def choose_networks(
         and estimator.alpha == "auto"
         and not (start.one_epoch or estimator.early_stopping)
     )
-    networks = rungs(first, last, activation, data.rows.n_rows)
-    cost = step_cost(data.rows.n_rows, networks[:LEAST_RUNGS][-1].n_parameters, last)
-    if not by_evidence or (estimator.solver == "auto" and cost > AUTO_LADDER_COST):
+    n_rows = data.rows.n_rows
+    narrowest, typical = (
+        Network([first, width, last], activation) for width in (WIDTHS[0], WIDTHS[LEAST_RUNGS - 1])
+    )
+    if not by_evidence or (estimator.solver == "auto" and not is_in_reach(n_rows, narrowest)):
         return fixed, ()
-    return fixed, tuple(networks)
+    return fixed, tuple(rungs(first, last, activation, _rows_of_ladder(n_rows, typical)))
+
+
+def _rows_of_ladder(n_rows: int, typical: Network) -> int:
+    """The number of rows with which the climb of the ladder begins."""
+    few = rows_to_begin_with(n_rows, typical, LADDER_COST)
+    return few if n_rows <= LADDER_ROWS else min(few, FIRST_ROWS)
 
 
 def hidden_sizes(sizes: Any) -> list[int]:
@@ -245,7 +281,9 @@ def hidden_sizes(sizes: Any) -> list[int]:
     return [int(size) for size in array]
 
 
-def solver_name(estimator: Regressor, network: Network, n_rows: int, *, one_epoch: bool) -> str:
+def solver_name(
+    estimator: Regressor, network: Network, n_rows: int, *, one_epoch: bool, on_all_rows: bool
+) -> str:
     """The name of the solver. It replaces "auto" by a choice."""
     if estimator.solver != "auto":
         return estimator.solver
@@ -254,7 +292,8 @@ def solver_name(estimator: Regressor, network: Network, n_rows: int, *, one_epoc
     cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
     loss = estimator.loss
     takes_lm = loss == "squared_error" or (loss != "pinball" and estimator.alpha != "auto")
-    if takes_lm and cost <= AUTO_LM_COST:
+    begins_on_few = loss == "squared_error" and estimator.alpha == "auto" and not on_all_rows
+    if takes_lm and (cost <= AUTO_LM_COST or (begins_on_few and is_in_reach(n_rows, network))):
         return "lm"
     return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 
@@ -315,9 +354,15 @@ class Plan:
     start: Start
     rng: RandomState
 
-    def objective(self) -> Objective:
-        """The objective that training minimises."""
-        return Objective(self.network, self.data.rows, self.rule.alpha, self.loss)
+    def objective(self, network: Network | None = None, rows: Rows | None = None) -> Objective:
+        """The objective that training minimises, by default of the network over all rows."""
+        return Objective(
+            network or self.network, rows or self.data.rows, self.rule.alpha, self.loss
+        )
+
+    def sample(self) -> Sample:
+        """The rows to begin with, and to go on with."""
+        return Sample(self.data.rows, self.rule.n_first, self.rng)
 
     def first_weights(self, attempt: int = 0) -> FloatArray:
         """The first weights of an attempt, as a flat vector. Only attempt 0 uses given weights."""
@@ -386,13 +431,17 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
 
 def _train(plan: Plan, monitor: Monitor) -> Trained:
     """Train one network."""
-    rule, objective = plan.rule, plan.objective()
+    rule, sample = plan.rule, plan.sample()
+    objective = plan.objective(rows=sample.first)
     solver = rule.make_solver(plan.rng)
     plan.start.resume(solver, monitor)
     if rule.n_init == 1:
         w, posterior = _minimize(solver, objective, plan.first_weights(), monitor)
     else:
         w, posterior = _best_of_several(plan, solver, objective, monitor)
+    if isinstance(solver, EvidenceMaximization) and not sample.is_all:
+        posterior = _grown(plan, solver, sample, posterior, monitor)
+        w = posterior.w
     monitor.close()
     if monitor.interrupted:
         _warn_of_interruption(monitor)
@@ -403,22 +452,49 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
     left_off = None
     if rule.name in IN_PARTS:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
-    matters = None if posterior is None else relevances(objective, posterior.w)
+    matters = None if posterior is None else relevances(plan.objective(), posterior.w)
     return Trained(w, posterior, matters, left_off)
+
+
+def _grown(
+    plan: Plan,
+    solver: EvidenceMaximization,
+    sample: Sample,
+    posterior: Posterior | None,
+    monitor: Monitor,
+) -> LaplacePosterior:
+    """Go on with all rows from what some of them have come to."""
+    assert isinstance(posterior, LaplacePosterior)
+    if monitor.interrupted or monitor.stopped:
+        return posterior
+    member, growth = Member(plan.network, posterior, True), Growth(solver, sample, plan.objective)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        (member,) = growth.run([member], monitor, widen=False)
+        n, w = sample.rows.total_weight, member.posterior.w
+        monitor.restate(0.5 * float(plan.objective().errors(w).sum()) / n)
+    monitor.converged = member.converged
+    return member.posterior
 
 
 def _climb(plan: Plan, monitor: Monitor) -> Trained:
     """Train the networks of a ladder, and take their mean."""
     solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE)
+    sample = plan.sample()
+    first = sample.first
     climb = Climb(
         solver,
-        lambda network: replace(plan, network=network).objective(),
+        lambda network: plan.objective(network, first),
         lambda network: replace(plan, network=network).first_weights(attempt=1),
     )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         members = climb.run(plan.rule.networks, monitor)
+        tried = []
+        if not (sample.is_all or monitor.interrupted or monitor.stopped):
+            tried = [replace(member, share=0.0) for member in members]
+            members = Growth(solver, sample, plan.objective).run(members, monitor, widen=True)
+        tried += members
         network, posterior = MixturePosterior.of(members)
-        objective = climb.objective_of(network)
+        objective = plan.objective(network)
         n = objective.rows.total_weight
         monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
     monitor.network = network
@@ -428,8 +504,13 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         _warn_of_interruption(monitor)
     elif not (monitor.converged or monitor.stopped):
         _warn_of_no_convergence("lm", monitor)
-    tried = [member.as_tried() for member in members]
-    return Trained(posterior.w, posterior, relevances(objective, posterior.w), None, tried)
+    return Trained(
+        posterior.w,
+        posterior,
+        relevances(objective, posterior.w),
+        None,
+        [member.as_tried() for member in tried],
+    )
 
 
 Minimum = tuple[FloatArray, Posterior | None]

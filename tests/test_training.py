@@ -22,7 +22,7 @@ from sklearn_mlp.solvers import (
     Solver,
     StochasticGradientDescent,
 )
-from sklearn_mlp.training import Plan, Start, choose_rule, score_and_loss, solver_name
+from sklearn_mlp.training import Plan, Start, choose_rule, score_and_loss
 from tests import reference
 from tests.helpers import fitted, flat
 
@@ -127,20 +127,30 @@ def test_random_weights_begin_near_the_mean_of_counts() -> None:
 def chosen(
     n_rows: int, sizes: tuple[int, ...] = SIZES, *, one_epoch: bool = False, **p: Any
 ) -> str:
-    return solver_name(regressor(**p), Network(sizes, "sigmoid"), n_rows, one_epoch=one_epoch)
+    estimator, network = regressor(**p), Network(sizes, "sigmoid")
+    return choose_rule(estimator, network, n_rows, one_epoch=one_epoch).name
 
 
 def test_auto_is_lm_where_its_products_cost_up_to_4e9() -> None:
     most = int(4e9 / P**2) - P  # P² (n + P) = 4e9
-    assert chosen(most) == "lm"
-    assert chosen(most + 1) == "adam"
+    assert chosen(most, alpha=1.0) == "lm"
+    assert chosen(most + 1, alpha=1.0) == "adam"
     wide = (3, 400, 1)  # 2,001 parameters: 4,003,001 of each row
-    assert chosen(2_001, wide) == "lbfgs"
-    assert chosen(10_000, wide) == "lbfgs"
-    assert chosen(10_001, wide) == "adam"
+    assert chosen(2_001, wide, alpha=1.0) == "lbfgs"
+    assert chosen(10_000, wide, alpha=1.0) == "lbfgs"
+    assert chosen(10_001, wide, alpha=1.0) == "adam"
     # With fewer rows than parameters it is n² (n + P), of 1,097 rows 3.73e9, of 1,150 4.17e9.
-    assert chosen(1_097, wide) == "lm"
-    assert chosen(1_150, wide) == "lbfgs"
+    assert chosen(1_097, wide, alpha=1.0) == "lm"
+    assert chosen(1_150, wide, alpha=1.0) == "lbfgs"
+
+
+def test_auto_is_lm_under_the_evidence_where_it_can_begin_on_few_rows() -> None:
+    # Five steps over ten rows a parameter, or over all rows, may cost 4e11.
+    assert chosen(10**7) == "lm"
+    wide = (3, 400, 1)
+    assert chosen(17_900, wide) == "lm"  # 5 · 2,001² · (17,900 + 2,001) = 3.98e11
+    assert chosen(18_100, wide) == "adam"  # 4.02e11
+    assert chosen(10**7, early_stopping=True) == "adam"  # which holds rows out, all the way
 
 
 @pytest.mark.parametrize(

@@ -131,13 +131,13 @@ def _ample(n: float, w: FloatArray) -> bool:
 
 
 def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) -> LaplacePosterior:
-    """The posterior around other weights, with the precisions that suit them."""
-    point = Point(w, objective.gauss_newton(w))
-    variance = objective.squared_targets() / like.n
-    posterior = laplace(point, like.groups, like.alpha, like.beta, like.n)
+    """The posterior around other weights, or over other rows, with the precisions that suit."""
+    point, n = Point(w, objective.gauss_newton(w)), objective.rows.total_weight
+    variance = objective.squared_targets() / n
+    posterior = laplace(point, like.groups, like.alpha, like.beta, n)
     for _ in range(ESTIMATES_AT_A_POINT):
         alpha, beta = reestimate(posterior, point, variance)
-        posterior = laplace(point, like.groups, alpha, beta, like.n)
+        posterior = laplace(point, like.groups, alpha, beta, n)
     return posterior
 
 
@@ -334,6 +334,20 @@ class Ascent:
         self.n_below = 0
         self.n_fitted = 0
         self.paused = False
+        self.first_wait = BURN_IN if self.hidden else STEPS_PER_ESTIMATE
+
+    @classmethod
+    def going_on(
+        cls, objective: Objective, posterior: LaplacePosterior, monitor: Monitor
+    ) -> "Ascent":
+        """An ascent that goes on from a posterior, perhaps one over other rows."""
+        ascent = cls(objective, posterior.w, 1.0, 1.0, monitor)
+        if ascent.hidden:
+            ascent.groups = posterior.groups
+            ascent.alpha = posterior.alpha
+            ascent._give_each_input_a_precision()
+        ascent.beta, ascent.first_wait = posterior.beta, STEPS_PER_ESTIMATE
+        return ascent
 
     @property
     def last_posterior(self) -> LaplacePosterior:
@@ -369,7 +383,7 @@ class Ascent:
 
         Or, if it may `pause`, until next to nothing is left to explain.
         """
-        wait = BURN_IN if self.hidden and not self.paused else STEPS_PER_ESTIMATE
+        wait, self.first_wait = self.first_wait, STEPS_PER_ESTIMATE
         self.paused = False
         while self.monitor.n_iter < max_iter:
             self.monitor.record(self.point.w, 0.5 * float(self.point.sums.E.sum()) / self.n)

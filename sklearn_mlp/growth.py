@@ -1,0 +1,324 @@
+"""Many rows: begin on few, and go on with more and more.
+
+A step over n rows costs n P² multiplications, and most steps are made before it is known what the
+network should look like. So the ascents from several starts, and the climb of the ladder, have only
+some of the rows, drawn at random. What they come to goes on with three times the rows, and three
+times again: with its weights, its precisions and few steps, because little is left to be learnt.
+All rows come last, or as many as a few steps can afford.
+
+Where the architecture is to be found, two networks go on: the best member, and the mean of the
+members, which is a wider network (see :mod:`~sklearn_mlp.committee`). More rows can determine more
+parameters. So with all rows small random units are added as long as most parameters are determined
+and the evidence rises.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import RandomState
+
+from ._typing import FloatArray
+from .committee import Member, evidence_and_leave_one_out, shared_out, stitched
+from .curvature import step_cost
+from .monitor import Attempts, Monitor
+from .network import Network
+from .objective import Objective
+from .posterior import LaplacePosterior, WeightGroups, calibrated
+from .rows import Rows
+from .solvers.evidence import (
+    SMALL_WEIGHTS,
+    Ascent,
+    EvidenceMaximization,
+    log_evidence_of,
+    on_rows_of,
+    posterior_at,
+    uncertainty,
+)
+
+FIRST_ROWS = 2_000
+"""The most rows to begin with."""
+
+FIRST_COST = 5e8
+"""What a step over them may cost: see :func:`step_cost`."""
+
+GROWTH = 3
+"""How many times the rows grow from level to level."""
+
+MOST_STEPS = 40
+"""The most steps of a network on one level."""
+
+LEAST_STEPS = 5
+"""A level on which fewer can be afforded is left out."""
+
+LEVEL_COST = 4e11
+"""What all of them may cost on the last level, about ten seconds of one core. On the levels before
+it they may cost half, because what they come to goes on."""
+
+WIDEST_COST = 1.5e10
+"""What a step of the widest network may cost, over all rows or 15,000."""
+
+WIDEST_ROWS = 15_000
+
+DETERMINED = 0.4
+"""Units are added while the data determine a larger share of the parameters."""
+
+WIDENINGS = 3
+"""The most times that units are added."""
+
+LEAST_ADDED = 0.25
+"""Not if the cost allows for fewer than this share of the units that there are."""
+
+START_OF_ADDED = 0.01
+"""The first output weights of added units, relative to those of a fresh network."""
+
+
+# How many rows ----------------------------------------------------------------------------------
+
+
+def _cost(n_rows: int, network: Network) -> int:
+    return step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
+
+
+def rows_to_begin_with(n_rows: int, network: Network, at_once: float) -> int:
+    """The number of rows to begin with: all, if a step over them costs no more than `at_once`."""
+    if _cost(n_rows, network) <= at_once:
+        return n_rows
+    candidates = range(1, min(n_rows, FIRST_ROWS) + 1)
+    return max(1, bisect_right(candidates, FIRST_COST, key=lambda n: _cost(n, network)))
+
+
+def levels(n_first: int, n_rows: int, network: Network) -> list[int]:
+    """The numbers of rows to go on with after the first, as far as can be afforded."""
+    numbers, n = [], n_first
+    while n < n_rows:
+        n = n * GROWTH if n * GROWTH**1.5 < n_rows else n_rows
+        if steps_on(n, network, LEVEL_COST) < LEAST_STEPS:
+            break
+        numbers.append(n)
+    return numbers
+
+
+def steps_on(n_rows: int, network: Network, cost: float) -> int:
+    """How many steps on a level can be afforded, if all of them may cost so much."""
+    return int(min(MOST_STEPS, cost / _cost(n_rows, network)))
+
+
+def is_in_reach(n_rows: int, network: Network) -> bool:
+    """Whether a few steps can be afforded on rows that say enough: all, or ten a parameter."""
+    enough = min(n_rows, 10 * network.n_parameters)
+    return steps_on(enough, network, LEVEL_COST) >= LEAST_STEPS
+
+
+@dataclass
+class Sample:
+    """Random rows, the more of which contain the fewer.
+
+    Parameters
+    ----------
+    rows : Rows
+    n_first : int
+        The number of rows to begin with.
+    rng : RandomState
+        Draws the order of the rows, if these are not all.
+    """
+
+    rows: Rows
+    n_first: int
+    rng: RandomState
+
+    def __post_init__(self) -> None:
+        self._order = None if self.is_all else self.rng.permutation(self.rows.n_rows)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the first rows are all."""
+        return self.n_first >= self.rows.n_rows
+
+    @property
+    def first(self) -> Rows:
+        """The rows to begin with."""
+        return self.take(self.n_first)
+
+    def take(self, n_rows: int) -> Rows:
+        """So many rows."""
+        if self._order is None or n_rows >= self.rows.n_rows:
+            return self.rows
+        return self.rows.take(np.sort(self._order[:n_rows]))
+
+
+# The levels -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Growth:
+    """Go on with more and more rows.
+
+    Parameters
+    ----------
+    solver : EvidenceMaximization
+    sample : Sample
+    objective_of : callable
+        From a network and rows to its objective.
+    """
+
+    solver: EvidenceMaximization
+    sample: Sample
+    objective_of: Callable[[Network, Rows], Objective]
+
+    def run(self, members: Sequence[Member], monitor: Monitor, *, widen: bool) -> list[Member]:
+        """The members that the last level has come to, with their shares.
+
+        An interruption from the keyboard ends the growth. What the last level has come to by then
+        counts.
+
+        Parameters
+        ----------
+        members : sequence of Member
+            What was found on the first rows.
+        monitor : Monitor
+        widen : bool
+            Whether the network may become wider.
+        """
+        best, n_rows = _best(members), self.sample.rows.n_rows
+        if self.solver.exact:
+            return [self._over_all_rows(best)]
+        tracks = [best, *self._mean_of(members)] if widen else [best]
+        numbers = levels(self.sample.n_first, n_rows, tracks[-1].network)
+        for n in numbers:
+            cost = LEVEL_COST if n == numbers[-1] else LEVEL_COST / 2
+            tracks = self._level(tracks, self.sample.take(n), cost, monitor)
+            members = shared_out(tracks) if tracks else members
+            if monitor.stopped or monitor.interrupted:
+                return list(members)
+        for _ in range(WIDENINGS if widen and n_rows in numbers else 0):
+            wider = self._widened(_best(members))
+            if wider is None or monitor.stopped or monitor.interrupted:
+                break
+            new = self._level([wider], self.sample.rows, LEVEL_COST, monitor)
+            before, members = members, shared_out([*members, *new])
+            if not self._is_better(members, before):
+                break
+        return list(members)
+
+    def _over_all_rows(self, member: Member) -> Member:
+        """The same weights, with the precisions that suit all rows."""
+        objective = self.objective_of(member.network, self.sample.rows)
+        posterior = posterior_at(member.posterior.w, objective, member.posterior)
+        n_rows = self.sample.rows.n_rows
+        return replace(member, posterior=calibrated(posterior, objective), n_rows=n_rows)
+
+    def _level(
+        self, tracks: Sequence[Member], rows: Rows, cost: float, monitor: Monitor
+    ) -> list[Member]:
+        """Go on with each of the networks over these rows, at this cost.
+
+        After an interruption these are the networks that have come to an end.
+        """
+        found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
+        n_before, members = monitor.n_iter, []
+        try:
+            for track in tracks:
+                members.append(self._go_on(track, rows, cost, found))
+                if found.enough:
+                    break
+        except KeyboardInterrupt:
+            found.interrupted = True
+        if members:
+            found.close()
+            monitor.n_iter += n_before
+        monitor.interrupted = found.interrupted
+        return members
+
+    def _go_on(
+        self, track: Member, rows: Rows, cost: float, found: Attempts[LaplacePosterior]
+    ) -> Member:
+        """Steps and re-estimations over these rows, from where the network has come to."""
+        network, start = track.network, track.posterior
+        objective = self.objective_of(network, rows)
+        coarse, affordable = objective.coarse(), max(1, steps_on(rows.n_rows, network, cost))
+        n_steps = min(self.solver.max_iter, affordable)
+        found.monitor.network = network
+        heading = f"{rows.n_rows:,} rows, {units_of(network)} units"
+        attempt = found.begin("level", heading, n_steps)
+        try:
+            ascent = Ascent.going_on(coarse, posterior_at(start.w, coarse, start), attempt)
+            ascent.run(n_steps)
+        except KeyboardInterrupt:
+            found.end(attempt, None, start.w)
+            raise
+        posterior = ascent.posterior
+        attempt.converged |= n_steps == affordable  # more would not be worth their time
+        found.end(attempt, posterior, posterior.w)
+        exact = calibrated(on_rows_of(objective, posterior), objective)
+        return Member(network, exact, attempt.converged, n_rows=rows.n_rows)
+
+    # Wider networks -----------------------------------------------------------------------------
+
+    def _affords(self, network: Network) -> bool:
+        """Whether a step of the network is not too expensive."""
+        return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= WIDEST_COST
+
+    def _mean_of(self, members: Sequence[Member]) -> list[Member]:
+        """The mean of the members with the largest shares, as many as can be afforded."""
+        taken: list[Member] = []
+        for member in sorted(members, key=lambda m: -m.share):
+            if member.share > 0 and self._affords(stitched([*taken, member])[0]):
+                taken.append(member)
+        if len(taken) < 2:
+            return []
+        total = sum(m.share for m in taken)
+        network, w = stitched([replace(m, share=m.share / total) for m in taken])
+        return [_reshaped(_best(members), network, w)]
+
+    def _widened(self, member: Member) -> Member | None:
+        """The network with as many units again; None if there is no need, or no room."""
+        network, posterior = member.network, member.posterior
+        if len(network.shapes) > 2:
+            return None  # of several layers, which one should be wider?
+        if posterior.n_effective_parameters < DETERMINED * network.n_parameters:
+            return None
+        n_inputs, n_units, n_outputs = network.layer_sizes
+        for n_added in range(n_units, int(LEAST_ADDED * n_units), -1):
+            sizes = [n_inputs, n_units + n_added, n_outputs]
+            if self._affords(Network(sizes, network.activation)):
+                break
+        else:
+            return None
+        added = Network([n_inputs, n_added, n_outputs], network.activation)
+        first, last = network.layers(posterior.w)
+        first_added, last_added = added.layers(
+            added.initial_weights(self.sample.rng, SMALL_WEIGHTS)
+        )
+        layers = np.hstack([first, first_added]), np.vstack([last, START_OF_ADDED * last_added[1:]])
+        w = np.concatenate([W.ravel() for W in layers])
+        return _reshaped(member, Network(sizes, network.activation), w)
+
+    def _is_better(self, members: Sequence[Member], before: Sequence[Member]) -> bool:
+        """Whether the best merit has risen by more than its uncertainty."""
+        best, best_before = (
+            evidence_and_leave_one_out(some).mean(axis=1).max() for some in (members, before)
+        )
+        least = uncertainty(self.objective_of(members[0].network, self.sample.rows))
+        return bool(best > best_before + least)
+
+
+def units_of(network: Network) -> str:
+    """The number of units of each hidden layer, as text."""
+    return " x ".join(map(str, network.layer_sizes[1:-1]))
+
+
+def _best(members: Sequence[Member]) -> Member:
+    return max(members, key=lambda m: m.share)
+
+
+def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
+    """Another network of as many layers, with the precisions of a member's groups.
+
+    Its posterior says where to go on from, and nothing else.
+    """
+    own = WeightGroups.by_layer(member.network, per_input=True)
+    alpha = own.carried_from(member.posterior.groups, member.posterior.alpha)
+    groups = WeightGroups.by_layer(network, per_input=True)
+    return Member(network, replace(member.posterior, w=w, groups=groups, alpha=alpha), False)

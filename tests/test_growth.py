@@ -1,0 +1,176 @@
+"""Training that begins on some of the rows ends where training on all of them does."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.linear_model import BayesianRidge
+
+from sklearn_mlp import SigmoidMLPRegressor, growth
+from sklearn_mlp.growth import (
+    FIRST_COST,
+    FIRST_ROWS,
+    GROWTH,
+    LEAST_STEPS,
+    LEVEL_COST,
+    Sample,
+    is_in_reach,
+    levels,
+    rows_to_begin_with,
+    steps_on,
+)
+from sklearn_mlp.network import Network
+from sklearn_mlp.rows import Rows
+from tests.helpers import flat
+
+NARROW, WIDE = Network([3, 5, 1], "tanh"), Network([20, 100, 20, 2], "tanh")
+
+# How many rows ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", [NARROW, WIDE])
+@pytest.mark.parametrize("n_rows", [1, 100, 1_999, 2_001, 10_000, 10**7])
+def test_it_begins_with_all_rows_or_with_as_many_as_are_cheap(
+    network: Network, n_rows: int
+) -> None:
+    P = network.n_parameters
+    n = rows_to_begin_with(n_rows, network, FIRST_COST)
+    assert 1 <= n <= n_rows
+    equations = n * network.layer_sizes[-1]
+    cost = min(equations, P) ** 2 * ((n if equations >= P else equations) + P)
+    assert cost <= FIRST_COST
+    assert n == n_rows or n <= FIRST_ROWS
+
+
+def test_it_begins_with_all_rows_if_those_are_cheap() -> None:
+    assert rows_to_begin_with(50_000, NARROW, 1e9) == 50_000
+    assert rows_to_begin_with(10**7, NARROW, 1e9) == FIRST_ROWS
+
+
+@pytest.mark.parametrize("n_rows", [2_001, 2_500, 5_999, 20_000, 400_000])
+def test_the_rows_grow_evenly_until_they_are_all(n_rows: int) -> None:
+    numbers = [2_000, *levels(2_000, n_rows, NARROW)]
+    assert numbers[-1] == n_rows
+    ratios = np.divide(numbers[1:], numbers[:-1])
+    assert (ratios[:-1] == GROWTH).all()
+    assert 1 < ratios[-1] <= GROWTH**1.5
+
+
+def test_levels_end_where_a_few_steps_are_too_expensive() -> None:
+    numbers = levels(100, 10**9, WIDE)
+    assert steps_on(numbers[-1], WIDE, LEVEL_COST) >= LEAST_STEPS
+    assert steps_on(GROWTH * numbers[-1], WIDE, LEVEL_COST) < LEAST_STEPS
+
+
+def test_what_is_in_reach() -> None:
+    assert is_in_reach(10**9, NARROW)
+    assert not is_in_reach(10**9, Network([20, 500, 500, 1], "tanh"))
+    assert is_in_reach(100, Network([20, 500, 500, 1], "tanh"))  # in the rows
+
+
+def test_a_sample_holds_the_smaller_ones() -> None:
+    X = np.arange(100.0).reshape(-1, 1)
+    sample = Sample(Rows(X, X), 10, np.random.RandomState(0))
+    few, more = (set(sample.take(n).whole().targets[0]) for n in (10, 30))
+    assert few < more
+    assert (len(few), len(more)) == (10, 30)
+    assert sample.take(100) is sample.rows
+    again = Sample(Rows(X, X), 10, np.random.RandomState(0))
+    assert few == set(again.first.whole().targets[0])
+
+
+# Fits ---------------------------------------------------------------------------------------
+
+rng = np.random.default_rng(0)
+N = 4_000
+X = rng.normal(size=(N, 3))
+SIGNAL = X @ [1.0, -2.0, 0.5]
+Y = SIGNAL + 0.5 * rng.normal(size=N)
+
+
+@pytest.fixture(scope="module")
+def linear() -> SigmoidMLPRegressor:
+    return SigmoidMLPRegressor(random_state=0).fit(X, Y)
+
+
+def test_a_straight_line_stays_one(linear: SigmoidMLPRegressor) -> None:
+    ridge = BayesianRidge().fit(X, Y)
+    difference = linear.predict(X) - ridge.predict(X)
+    assert np.sqrt(np.mean(difference**2)) < 0.05
+    y, std = linear.predict(X, return_std=True)
+    assert linear.noise_std_ == pytest.approx(0.5, rel=0.05)
+    assert np.mean(np.abs(Y - y) < 1.96 * std) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_last_networks_know_all_rows(linear: SigmoidMLPRegressor) -> None:
+    tried = linear.architectures_
+    assert {network["n_rows"] for network in tried} == {FIRST_ROWS, N}
+    assert sum(network["share"] for network in tried) == pytest.approx(1)
+    assert all(network["n_rows"] == N for network in tried if network["share"] > 0)
+    assert linear.n_iter_ == len(linear.loss_curve_)
+    residuals = linear.predict(X) - Y
+    assert linear.loss_curve_[-1] == pytest.approx(0.5 * np.mean(residuals**2) / Y.var(), rel=1e-6)
+
+
+def test_it_is_the_same_again_and_elsewhere(linear: SigmoidMLPRegressor) -> None:
+    again = SigmoidMLPRegressor(random_state=0).fit(X, Y)
+    np.testing.assert_array_equal(flat(again), flat(linear))
+    elsewhere = pickle.loads(pickle.dumps(linear))
+    np.testing.assert_array_equal(elsewhere.predict(X[:9]), linear.predict(X[:9]))
+
+
+def test_sparse_rows_are_the_same_rows() -> None:
+    sparse = np.where(rng.uniform(size=X.shape) < 0.5, X, 0)
+    y = sparse @ [1.0, -2.0, 0.5] + 0.5 * rng.normal(size=N)
+    dense = SigmoidMLPRegressor(random_state=0).fit(sparse, y)
+    model = SigmoidMLPRegressor(random_state=0).fit(sp.csr_matrix(sparse), y)
+    np.testing.assert_allclose(model.predict(sparse), dense.predict(sparse), atol=1e-6)
+
+
+def test_rows_of_weight_zero_are_not_there() -> None:
+    s = np.r_[np.ones(N), np.zeros(500)]
+    X_more, y_more = np.vstack([X, 100 + X[:500]]), np.r_[Y, np.full(500, 1e3)]
+    model = SigmoidMLPRegressor(random_state=0).fit(X_more, y_more, sample_weight=s)
+    assert np.sqrt(np.mean((model.predict(X) - SIGNAL) ** 2)) < 0.1
+
+
+def test_several_outputs_and_a_wave() -> None:
+    both = np.column_stack([Y, np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=N)])
+    model = SigmoidMLPRegressor(random_state=0).fit(X, both)
+    assert {network["n_rows"] for network in model.architectures_} == {FIRST_ROWS, N}
+    np.testing.assert_allclose(model.noise_std_, [0.5, 0.1], rtol=0.1)
+
+
+# A given width that is expensive: 50 units, 251 parameters, 63,001 multiplications a row.
+MANY = 70_000
+X_MANY = np.random.default_rng(1).uniform(-1, 1, size=(MANY, 3))
+WAVE = np.sin(4 * X_MANY[:, 0])
+Y_MANY = WAVE + 0.3 * np.random.default_rng(2).normal(size=MANY)
+
+
+def test_a_given_width_begins_on_few_rows() -> None:
+    model = SigmoidMLPRegressor((50,), random_state=0).fit(X_MANY, Y_MANY)
+    assert model.solver_ == "lm"
+    assert [W.shape for W in model.weights_] == [(4, 50), (51, 1)]
+    off = model.predict(X_MANY) - WAVE
+    assert np.sqrt(np.mean(off**2)) < 0.3 * np.sqrt(251 / MANY)  # were all parameters determined
+    assert model.noise_std_ == pytest.approx(0.3, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "X", "y"), [("auto", X, Y), ((50,), X_MANY, Y_MANY)], ids=["auto", "given"]
+)
+def test_an_interruption_keeps_what_there_is(
+    hidden: Any, X: np.ndarray, y: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(growth, "posterior_at", interrupted)  # with which a level begins
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = SigmoidMLPRegressor(hidden, random_state=0).fit(X, y)
+    prediction, std = model.predict(X, return_std=True)
+    assert np.mean(np.abs(y - prediction) < 1.96 * std) == pytest.approx(0.95, abs=0.02)
+    assert model.n_iter_ == len(model.loss_curve_)
