@@ -1,9 +1,12 @@
 """What each constant of the ladder of architectures is worth: the default fit with another value.
 
-Over families of made data: few and many rows, smooth and stepped, straight and pure noise, useless
-columns. A column a value: the geometric mean over the families of the RMSE on fresh rows without
-noise (of pure noise: with it), relative to the value that the package has; the mean log-likelihood
-less that of the package's; coverage of 95 %; and seconds relative to the package's.
+Over families of made data: few and many rows, smooth and stepped, straight and pure noise, sums and
+functions of functions, useless columns. A column a value: the geometric mean over the families of
+the RMSE on fresh rows without noise (of pure noise: with it), relative to the value that the
+package has; the mean log-likelihood less that of the package's; coverage of 95 %; and seconds
+relative to the package's. For the choice between one hidden layer and two:
+
+    python -m benchmarks.ladder --constants TWO_LAYERS LEAST_ERRORS
 
     python -m benchmarks.ladder [--constants PATIENCE LEAST_GAIN ...] [--seeds 3]
 """
@@ -27,6 +30,13 @@ SWEEPS: dict[str, list[Any]] = {
     "TRUSTED": [(0.1, 0.2), (0.25, 0.5), (10.0, 20.0)],
     "LEAST_SHARE": [0.0, 0.1, 1.0],
     "WIDTHS": [(3,), (6,), (12,), (25,), (50,), (3, 6, 12)],
+    "TWO_LAYERS": [
+        {},
+        {12: (6, 6)},
+        {12: (6, 6), 25: (10, 10), 50: (16, 16)},
+        {3: (4, 4), 6: (5, 5), 12: (6, 6), 25: (10, 10)},
+    ],
+    "LEAST_ERRORS": [-np.inf, 0.0, 1.0, 3.0],
 }
 """Other values of each constant; a share of 1 leaves the best network alone."""
 
@@ -41,6 +51,12 @@ FAMILIES = [
     ("wave", 200, 2, 0.0),
     ("noise", 30, 5, 1.0),
     ("noise", 100, 5, 1.0),
+    ("nested", 300, 5, 0.1),
+    ("nested", 1000, 6, 0.3),
+    ("ring", 200, 2, 0.1),
+    ("gate", 500, 5, 0.3),
+    ("product", 300, 6, 0.3),
+    ("angle", 300, 4, 0.1),
 ]
 """What, rows, columns, noise in deviations of the signal."""
 
@@ -60,6 +76,18 @@ def made(name: str, n_rows: int, n_columns: int, noise: float, seed: int) -> Spl
         signal = 2.0 * (X[:, 0] > 0) + (X[:, 1] > 0.3)
     elif name == "wave":
         signal = np.sin(6 * X[:, 0]) + 0.5 * np.cos(4 * X[:, 1])
+    elif name == "nested":
+        inner = np.tanh(2 * X[:, 0] + X[:, 1] * X[:, 2])
+        signal = np.sin(3 * inner + X[:, 3])
+    elif name == "ring":
+        signal = np.exp(-8 * (np.hypot(X[:, 0], X[:, 1]) - 0.6) ** 2)
+    elif name == "gate":
+        signal = np.where(X[:, 0] > 0, np.sin(3 * X[:, 1]), 2 * X[:, 2] ** 2 - 1)
+    elif name == "product":
+        signal = X[:, 0] * X[:, 1] * X[:, 2]
+    elif name == "angle":  # Friedman's third problem
+        a, b, c, d = ((X[:, :4] + 1) / 2 * [100, 520, 1, 10] + [0, 40, 0, 1]).T
+        signal = np.arctan((np.pi * b * c - 1 / (np.pi * b * d)) / (a + 1))
     else:
         signal = np.zeros(len(X))
     signal /= signal.std() or 1.0

@@ -1,9 +1,10 @@
 """An architecture that nobody has to choose: small networks, wider and wider, and their mean.
 
 A ladder of networks with one hidden layer is climbed: from several starts on each rung, until a
-rung is no better than those below it. Each network has a log evidence, log p(y), and a log density
-of the rows by leaving out each in turn, log p_loo(y). Either is uncertain by about √(N/2), the
-standard deviation of the log likelihood of N rows. They tell one network from another by
+rung is no better than those below it. Where it went beyond a few units, networks with two small
+hidden layers are trained too. Each network has a log evidence, log p(y), and a log density of the
+rows by leaving out each in turn, log p_loo(y). Either is uncertain by about √(N/2), the standard
+deviation of the log likelihood of N rows. They tell one network from another by
 
     merit = ½ (log p(y) + log p_loo(y)),    share ∝ exp(merit / √(N/2)).
 
@@ -11,26 +12,32 @@ The leaving out is by linearisation, which is far too hopeful of a network that 
 parameters nearly as many as rows. Such a network has in the place of its log p_loo(y) its evidence,
 and what log p_loo(y) is above the evidence for a network that can be believed.
 
-The mean of the networks, weighted by their shares p_m, is itself a network with one hidden layer:
-that of all their units, with the output weights times p_m. Its error bars are those of the mixture
-(Hoeting et al., 1999): what the members do not know, and what they do not agree on,
+The mean of networks of one depth, weighted by their shares p_m, is itself a network of that depth:
+that of all their units, unconnected from one member to the next, with the output weights times
+p_m. Its error bars are those of the mixture (Hoeting et al., 1999): what the members do not know,
+and what they do not agree on,
 
     ŷ  = Σ_m p_m ŷ_m,    σ² = Σ_m p_m σ_m² + Σ_m p_m (ŷ_m - ŷ)².
+
+Networks of different depths have no such mean. That of two hidden layers is taken if it is surely
+better than that of one: see :meth:`Climb._is_surely_better`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from ._typing import FloatArray
 from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import Objective
-from .posterior import LaplacePosterior, calibrated
-from .rows import Block, Work
+from .posterior import LaplacePosterior, LeaveOneOutErrors, calibrated
+from .rows import Block, Kernel, Sums, Work
 from .solvers.evidence import Ascent, EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
 
 WIDTHS = (3, 6, 12, 25, 50, 100)
@@ -38,6 +45,12 @@ WIDTHS = (3, 6, 12, 25, 50, 100)
 
 LEAST_RUNGS = 3
 """So many rungs are climbed whatever they cost."""
+
+TWO_LAYERS = {12: (6, 6), 25: (10, 10)}
+"""Units in two hidden layers that are tried where the units in one were.
+
+They have about as many parameters, and take about as long.
+"""
 
 RUNG_COST = 2.5e8
 """No further rung is climbed a step of which costs more: see :func:`step_cost`."""
@@ -55,11 +68,17 @@ second on it is not."""
 LEAST_GAIN = 1.0
 """What a rung must be better by for the next to be climbed, in units of √(N/2)."""
 
+LEAST_ERRORS = 2.0
+"""What the squared error must fall by with two hidden layers, in standard errors of the fall."""
+
 LEAST_SHARE = 0.01
 """Members with a smaller share are left out."""
 
 LEAST_UNIT = 1e-7
-"""Units with smaller output weights, in deviations of y, are switched off, and left out."""
+"""Units whose weights to the next layer are all smaller are switched off, and left out.
+
+Weights to the output are in deviations of y.
+"""
 
 
 @dataclass(frozen=True)
@@ -86,13 +105,21 @@ class Member:
     n_rows: int = 0
 
     @property
+    def depth(self) -> int:
+        """The number of hidden layers."""
+        return len(self.network.shapes) - 1
+
+    @property
+    def determined(self) -> float:
+        """The parameters that the data determine, in rows."""
+        n_rows = self.posterior.n * self.network.layer_sizes[-1]
+        return self.posterior.n_effective_parameters / n_rows
+
+    @property
     def trust(self) -> float:
         """How far the leaving out of rows by linearisation is believed, from 0 to 1."""
-        n_rows = self.posterior.n * self.network.layer_sizes[-1]
         full, none = TRUSTED
-        return float(
-            np.clip((none - self.posterior.n_effective_parameters / n_rows) / (none - full), 0, 1)
-        )
+        return float(np.clip((none - self.determined) / (none - full), 0, 1))
 
     def as_tried(self) -> dict[str, Any]:
         """What it is and what it came to."""
@@ -129,20 +156,38 @@ def shared_out(members: Sequence[Member]) -> list[Member]:
 
 
 def stitched(members: Sequence[Member]) -> tuple[Network, FloatArray]:
-    """The weighted mean of networks with one hidden layer, as one such network and its weights."""
-    hidden, output, bias = [], [], 0.0
-    for member in members:
-        first, last = member.network.layers(member.posterior.w)
-        on = np.abs(last[1:]).max(axis=1) > LEAST_UNIT
-        hidden.append(first[:, on])
-        output.append(member.share * last[1:][on])
-        bias = bias + member.share * last[0]
-    first, last = np.hstack(hidden), np.vstack([bias, *output])
-    if first.shape[1] == 0:  # a constant: one unit that does nothing
-        first, last = np.zeros((len(first), 1)), np.vstack([last, np.zeros_like(last)])
-    n_inputs, n_units = len(first) - 1, first.shape[1]
-    network = Network([n_inputs, n_units, last.shape[1]], members[0].network.activation)
-    return network, np.concatenate([first.ravel(), last.ravel()])
+    """The weighted mean of networks of one depth, as one such network and its weights."""
+    each = [member.network.layers(member.posterior.w) for member in members]
+    first, *between, last = zip(*each, strict=True)
+    output = [m.share * W for m, W in zip(members, last, strict=True)]
+    bias = np.sum([W[0] for W in output], axis=0)
+    layers = without_idle_units(
+        [
+            np.hstack(first),
+            *(unconnected(matrices) for matrices in between),
+            np.vstack([bias, *(W[1:] for W in output)]),
+        ]
+    )
+    sizes = [len(layers[0]) - 1, *(W.shape[1] for W in layers)]
+    network = Network(sizes, members[0].network.activation)
+    return network, np.concatenate([W.ravel() for W in layers])
+
+
+def unconnected(matrices: Sequence[FloatArray]) -> FloatArray:
+    """A layer of several networks as one layer, without weights from one to another."""
+    biases = np.hstack([W[0] for W in matrices])
+    return np.vstack([biases, block_diag(*(W[1:] for W in matrices))])
+
+
+def without_idle_units(layers: Sequence[FloatArray]) -> list[FloatArray]:
+    """The layers without the hidden units that are switched off. One stays in each layer."""
+    kept = list(layers)
+    for i in range(len(kept) - 1, 0, -1):  # a unit may only lead to units that are left out
+        on = np.abs(kept[i][1:]).max(axis=1) > LEAST_UNIT
+        on[0] |= not on.any()
+        kept[i] = kept[i][np.append(True, on)]
+        kept[i - 1] = kept[i - 1][:, on]
+    return kept
 
 
 @dataclass(frozen=True)
@@ -213,6 +258,39 @@ class MixturePosterior:
         return named
 
 
+@dataclass(frozen=True, eq=False)
+class FallOfSquares(Kernel[Sums]):
+    """Σ s d and Σ s d², where d is the squared error of one mean less that of another.
+
+    Both are those for a row by what is known without it.
+    """
+
+    before: tuple[Member, ...]
+    after: tuple[Member, ...]
+
+    @property
+    def floats_per_row(self) -> int:
+        """Those of the largest network."""
+        return max(_left_out(m).floats_per_row for m in self.before + self.after)
+
+    def __call__(self, block: Block, work: Work) -> Sums:
+        """The terms of a block."""
+
+        def squares(members: tuple[Member, ...]) -> FloatArray:
+            kept = (m for m in members if m.share > 0)
+            error = sum(m.share * _left_out(m).errors(block, work)[0] for m in kept)
+            total: FloatArray = np.sum(np.square(error), axis=0)
+            return total
+
+        d = squares(self.before) - squares(self.after)
+        s = np.ones_like(d) if block.weights is None else block.weights
+        return Sums(d @ s, d**2 @ s)
+
+
+def _left_out(member: Member) -> LeaveOneOutErrors:
+    return LeaveOneOutErrors(member.network, member.posterior.w, member.posterior)
+
+
 # The climb --------------------------------------------------------------------------------------
 
 
@@ -222,6 +300,13 @@ def rungs(n_inputs: int, n_outputs: int, activation: str, n_rows: int) -> list[N
     costs = [step_cost(n_rows, network.n_parameters, n_outputs) for network in networks]
     n_rungs = max(LEAST_RUNGS, sum(cost <= RUNG_COST for cost in costs))
     return networks[:n_rungs]
+
+
+def two_layers(network: Network) -> Network | None:
+    """The network with two hidden layers that is tried where one with one was, if any."""
+    n_inputs, width, n_outputs = network.layer_sizes
+    hidden = TWO_LAYERS.get(width)
+    return Network([n_inputs, *hidden, n_outputs], network.activation) if hidden else None
 
 
 @dataclass
@@ -256,16 +341,56 @@ class Climb:
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         with found.until_interrupted():
-            for network in networks:
-                n_below = len(self.members)
-                self._rung(network, found)
-                if self.solver.exact or found.enough or not self._is_better(n_below):
-                    break
+            self._climb(networks, found)
         posterior = found.close()
         if self.solver.exact or not self.members:
             assert monitor.network is not None
             self.members = [self._member(monitor.network, posterior, converged=True)]
-        return shared_out(self.members)
+        return self._shared_out()
+
+    def _climb(self, networks: Sequence[Network], found: Attempts[LaplacePosterior]) -> None:
+        """Climb with one hidden layer, and then try two where they may be worth it."""
+        deeper = []
+        for network in networks:
+            n_below = len(self.members)
+            self._rung(network, found)
+            if self.solver.exact or found.enough:
+                return
+            deeper.append(two_layers(network))
+            if not self._is_better(n_below):
+                break
+        for network in filter(None, deeper):
+            self._rung(network, found)
+            if self.solver.exact or found.enough:
+                return
+
+    def _shared_out(self) -> list[Member]:
+        """The members with their shares. Those of one depth have them all."""
+        groups = [shared_out(list(group)) for _, group in groupby(self.members, _depth)]
+        best = groups[0]
+        for group in groups[1:]:
+            if self._is_surely_better(group, best):
+                best = group
+        return [replace(m, share=m.share * (group is best)) for group in groups for m in group]
+
+    def _is_surely_better(self, deep: Sequence[Member], shallow: Sequence[Member]) -> bool:
+        """Whether the mean of deeper networks is better for sure.
+
+        More merit of the best network is not enough. Few rows can decide the error and hardly
+        count in the merit, as those where a function is steep. And a mean is better than each of
+        its networks, the more so the more they are. So the squared errors of the two means are
+        compared as well, by leaving out each row, which must be possible.
+        """
+        merits = evidence_and_leave_one_out([*shallow, *deep]).mean(axis=1)
+        objective = self.objective_of(deep[0].network)
+        n, least = len(shallow), LEAST_GAIN * uncertainty(objective)
+        if merits[n:].max() <= merits[:n].max() + least:
+            return False
+        if sum(m.share * m.determined for m in deep) > TRUSTED[0]:
+            return False
+        fall, squares = objective.rows.sum(FallOfSquares(tuple(shallow), tuple(deep)))
+        variance = squares - fall**2 / objective.rows.total_weight
+        return bool(fall > LEAST_ERRORS * np.sqrt(variance))
 
     def _is_better(self, n_below: int) -> bool:
         """Whether the last rung is better than the members below it, by merit or by log p_loo."""
@@ -282,7 +407,9 @@ class Climb:
         """The ascents of a network."""
         found.monitor.network = network
         objective = self.objective_of(network)
-        coarse, heading = objective.coarse(), f"{network.layer_sizes[1]} units, "
+        widths = network.layer_sizes[1:-1]
+        units = widths[0] if len(widths) == 1 else widths
+        coarse, heading = objective.coarse(), f"{units} units, "
         for ascent in self.solver.ascents(
             objective, coarse, lambda: self.first_weights(network), found, heading
         ):
@@ -295,6 +422,10 @@ class Climb:
         objective = self.objective_of(network)
         exact = calibrated(on_rows_of(objective, posterior), objective)
         return Member(network, exact, converged, n_rows=objective.rows.n_rows)
+
+
+def _depth(member: Member) -> int:
+    return member.depth
 
 
 def _summit_and_end(ascent: Ascent) -> list[LaplacePosterior]:

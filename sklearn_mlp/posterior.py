@@ -374,15 +374,20 @@ class LeaveOneOutErrors(NetworkKernel):
             self.network.layer_sizes[-1] * self.network.n_parameters
         )
 
-    def __call__(self, block: Block, work: Work) -> Sums:
-        """The terms of a block, both of shape (n_outputs,)."""
+    def errors(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
+        """The error and its variance of each output and row, both (n_outputs, n_rows)."""
         J, e = self.jacobian(block, work)
         v = np.array([self.posterior.variance(J_k) for J_k in J])
         beta = self.posterior.beta[:, np.newaxis]
-        s = np.ones(e.shape[1]) if block.weights is None else block.weights
-        left = np.maximum(1 - np.minimum(s, 1) * beta * v, 1e-6)  # of a weight of 2, one copy
-        variance = 1 / beta + v / left
-        return Sums(((e / left) ** 2 / variance) @ s, np.log(variance) @ s)
+        s = 1.0 if block.weights is None else np.minimum(block.weights, 1)
+        left = np.maximum(1 - s * beta * v, 1e-6)  # of a weight of 2, one copy
+        return e / left, 1 / beta + v / left
+
+    def __call__(self, block: Block, work: Work) -> Sums:
+        """The terms of a block, both of shape (n_outputs,)."""
+        error, variance = self.errors(block, work)
+        s = np.ones(error.shape[1]) if block.weights is None else block.weights
+        return Sums((error**2 / variance) @ s, np.log(variance) @ s)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,10 +68,12 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
         With "auto" the width is found from the training rows where the evidence sets the penalty:
         with `alpha` "auto", the squared error, no `early_stopping`, and `solver` "lm", or "auto"
         on data for which that is fast. Networks with one hidden layer of 3, 6, 12, 25, 50 and 100
-        units are trained in turn, until wider ones are no better. The fitted network is their
-        weighted mean, which is one network with one hidden layer: `architectures_` says what
-        was tried, and `weights_` has the shapes that were found. Elsewhere "auto" is ``(50,)``.
-        Under `warm_start` and :meth:`partial_fit` it keeps the shapes of `weights_`.
+        units are trained in turn, until wider ones are no better. If 12 units were tried, two
+        hidden layers of 6 are too, and if 25 were, two of 10. The fitted network is the weighted
+        mean of those with one hidden layer or, if that is clearly better, of those with two. It
+        is one network with as many layers: `architectures_` says what was tried, and `weights_`
+        has the shapes that were found. Elsewhere "auto" is ``(50,)``. Under `warm_start` and
+        :meth:`partial_fit` it keeps the shapes of `weights_`.
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers. "logistic" is another name for "sigmoid".
@@ -200,7 +202,8 @@ default="sigmoid"
         - "log_evidence", the log density of the targets, and "leave_one_out", the same by leaving
           out each row, both for targets in the units of training (z-scores, see `standardize`);
         - "n_effective_parameters", the number of parameters that the data determine;
-        - "share", the weight in the mean. The shares sum to one.
+        - "share", the weight in the mean. The shares sum to one. Networks with another number of
+          hidden layers than the mean have none.
     loss_ : float
         The loss at the last iteration.
     best_loss_ : float or None
@@ -263,9 +266,10 @@ default="sigmoid"
         poisson    ŷ - y log ŷ + y log y - y, where ŷ = exp(z) of the network's output z
         pinball    max((1 - q) e, -q e)
 
-    Where ``hidden_layer_sizes="auto"`` finds the width, the shares of the networks are
-    proportional to exp(merit / √(N/2)) for N rows, where the merit is the mean of the log evidence
-    and the log leave-one-out density. With the shares p, the mean and its variance are
+    Where ``hidden_layer_sizes="auto"`` finds the width, the shares of the networks, all with the
+    same number of hidden layers, are proportional to exp(merit / √(N/2)) for N rows, where the
+    merit is the mean of the log evidence and the log leave-one-out density. With the shares p, the
+    mean and its variance are
 
         ŷ = Σ p_m ŷ_m,    σ² = Σ p_m σ_m² + Σ p_m (ŷ_m - ŷ)².
 

@@ -13,13 +13,23 @@ from sklearn.linear_model import BayesianRidge
 from sklearn.metrics import r2_score
 
 from sklearn_mlp import SigmoidMLPRegressor
-from sklearn_mlp.committee import Member, MixturePosterior, rungs, shared_out, stitched
+from sklearn_mlp.committee import (
+    TWO_LAYERS,
+    Climb,
+    FallOfSquares,
+    Member,
+    MixturePosterior,
+    rungs,
+    shared_out,
+    stitched,
+)
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import WeightGroups, calibrated, laplace
 from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers import EvidenceMaximization
 from tests import reference
 from tests.helpers import fitted, precision_of
 
@@ -28,10 +38,10 @@ X = rng.normal(size=(40, 3))
 Y = np.column_stack([np.sin(X[:, 0]), X[:, 1] * X[:, 2]]) + 0.1 * rng.normal(size=(40, 2))
 
 
-def member(width: int, seed: int, share: float = 1.0) -> Member:
+def member(*hidden: int, seed: int, share: float = 1.0) -> Member:
     """A network with random weights, and what these say of the rows."""
     random = np.random.default_rng(seed)
-    network = Network([3, width, 2], "tanh")
+    network = Network([3, *hidden, 2], "tanh")
     objective = Objective(network, Rows(X, Y), 0.0)
     w = random.normal(size=network.n_parameters)
     groups = WeightGroups.by_layer(network, per_input=bool(seed % 2))
@@ -40,18 +50,27 @@ def member(width: int, seed: int, share: float = 1.0) -> Member:
     return Member(network, calibrated(posterior, objective), converged=True, share=share)
 
 
-MEMBERS = [member(2, 0, 0.5), member(4, 1, 0.3), member(3, 2, 0.2)]
+MEMBERS = [
+    member(2, seed=0, share=0.5), member(4, seed=1, share=0.3), member(3, seed=2, share=0.2)
+]  # fmt: skip
+DEEP = [member(2, 3, seed=0, share=0.7), member(4, 1, seed=1, share=0.3)]
+DEEPER = [member(2, 3, 1, seed=0, share=0.6), member(1, 2, 4, seed=1, share=0.4)]
 
 
-def test_the_mean_of_networks_is_a_network() -> None:
-    network, w = stitched(MEMBERS)
-    assert network.layer_sizes == (3, 9, 2)
+@pytest.mark.parametrize(
+    ("members", "sizes"),
+    [(MEMBERS, (3, 9, 2)), (DEEP, (3, 6, 4, 2)), (DEEPER, (3, 3, 5, 5, 2))],
+    ids=["one hidden layer", "two", "three"],
+)
+def test_the_mean_of_networks_is_a_network(members: list[Member], sizes: tuple[int, ...]) -> None:
+    network, w = stitched(members)
+    assert network.layer_sizes == sizes
     each = [
         m.share * reference.predict(m.posterior.w, X, m.network.layer_sizes, "tanh")
-        for m in MEMBERS
+        for m in members
     ]
     np.testing.assert_allclose(
-        reference.predict(w, X, (3, 9, 2), "tanh"), sum(each), rtol=1e-12, atol=1e-12
+        reference.predict(w, X, sizes, "tanh"), sum(each), rtol=1e-12, atol=1e-12
     )
 
 
@@ -70,10 +89,27 @@ def test_units_that_are_switched_off_are_left_out() -> None:
     )
 
 
-def test_error_bars_are_those_of_the_mixture() -> None:
-    network, posterior = MixturePosterior.of(MEMBERS)
+def test_units_that_lead_to_none_but_switched_off_units_are_left_out() -> None:
+    w = DEEP[0].posterior.w.copy()
+    _, second, last = DEEP[0].network.layers(w)
+    last[1] = 0  # the first unit of the second layer,
+    second[2, 1:] = 0  # to which alone the second of the first layer leads
+    switched = replace(DEEP[0], posterior=replace(DEEP[0].posterior, w=w), share=1.0)
+    network, left = stitched([switched])
+    assert network.layer_sizes == (3, 1, 2, 2)
+    np.testing.assert_allclose(
+        reference.predict(left, X, network.layer_sizes, "tanh"),
+        reference.predict(w, X, (3, 2, 3, 2), "tanh"),
+        rtol=1e-12,
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("members", [MEMBERS, DEEP], ids=["one hidden layer", "two"])
+def test_error_bars_are_those_of_the_mixture(members: list[Member]) -> None:
+    network, posterior = MixturePosterior.of(members)
     means, variances = [], []
-    for m in MEMBERS:
+    for m in members:
         sizes = m.network.layer_sizes
         p = m.posterior
 
@@ -85,7 +121,7 @@ def test_error_bars_are_those_of_the_mixture() -> None:
         width = np.einsum("nkp,pq,nkq->nk", J, covariance, J)
         means.append(predict(p.w))
         variances.append(p.calibration * (1 / p.beta + width))
-    shares = [0.5, 0.3, 0.2]
+    shares = [m.share for m in members]
     mean = np.einsum("m,mnk->nk", shares, means)
     expected = np.einsum("m,mnk->nk", shares, variances + (means - mean) ** 2)
     rows = Rows(X, np.empty((40, 0)))
@@ -101,6 +137,60 @@ def test_shares_follow_the_merit_in_units_of_its_uncertainty() -> None:
     np.testing.assert_allclose([m.share for m in members], expected / expected.sum(), rtol=1e-12)
     twins = shared_out([MEMBERS[0]] * 4)
     assert [m.share for m in twins] == [0.25] * 4
+
+
+def test_errors_of_means_are_compared_by_leaving_out_each_row() -> None:
+    weights = rng.integers(1, 3, size=40).astype(float)
+    objective = Objective(MEMBERS[0].network, Rows(X, Y, sample_weight=weights), 0.0)
+
+    def squares(members: list[Member]) -> np.ndarray:
+        error = np.zeros_like(Y)
+        for m in members:
+            sizes = m.network.layer_sizes
+
+            def predict(w: np.ndarray, sizes: tuple[int, ...] = sizes) -> np.ndarray:
+                return reference.predict(w, X, sizes, "tanh")
+
+            J = reference.complex_step(predict, m.posterior.w)
+            covariance = np.linalg.inv(precision_of(m.posterior))
+            h = m.posterior.beta * np.einsum("nkp,pq,nkq->nk", J, covariance, J)
+            error += m.share * (predict(m.posterior.w) - Y) / (1 - h)
+        return (error**2).sum(axis=1)
+
+    d = squares(MEMBERS) - squares(DEEP)
+    total, of_squares = objective.rows.sum(FallOfSquares(tuple(MEMBERS), tuple(DEEP)))
+    np.testing.assert_allclose([total, of_squares], [weights @ d, weights @ d**2], rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("lead", "truth", "determined", "depth"),
+    [(1.1, 2, 0.3, 2), (0.9, 2, 0.3, 1), (1.1, 1, 0.3, 1), (1.1, 2, 0.5, 1)],
+    ids=["better", "hardly more merit", "larger errors", "leaving out is not to be believed"],
+)
+def test_two_hidden_layers_must_be_better_by_merit_and_by_errors_that_can_be_believed(
+    lead: float, truth: int, determined: float, depth: int
+) -> None:
+    random = np.random.default_rng(0)
+    networks = [Network([3, 3, 1], "tanh"), Network([3, 2, 2, 1], "tanh")]
+    weights = [2 * random.normal(size=network.n_parameters) for network in networks]
+    y = reference.predict(weights[truth - 1], X, networks[truth - 1].layer_sizes, "tanh")
+    rows = Rows(X, y + 0.1 * random.normal(size=(40, 1)))
+
+    def objective_of(network: Network) -> Objective:
+        return Objective(network, rows, 0.0)
+
+    members = []
+    for network, w, merit in zip(networks, weights, [0.0, lead * np.sqrt(40 / 2)], strict=True):
+        point = Point(w, objective_of(network).gauss_newton(w))
+        groups = WeightGroups.by_layer(network, per_input=False)
+        posterior = laplace(point, groups, np.ones(len(groups.names)), np.array([1.0]), 40)
+        gamma = np.array([40 * determined])
+        says = {"log_evidence": merit, "leave_one_out": merit, "gamma_of_output": gamma}
+        members.append(Member(network, replace(posterior, **says), converged=True))
+    climb = Climb(EvidenceMaximization(1, np.random.RandomState(0)), objective_of, Network.is_coef)
+    climb.members = members
+    shares = [m.share for m in climb._shared_out()]
+    assert shares == [float(depth == 1), float(depth == 2)]
 
 
 def test_the_ladder_has_three_rungs_at_least_and_ends_where_one_costs_too_much() -> None:
@@ -132,6 +222,52 @@ def test_the_fit_is_the_mean_of_what_was_tried_and_says_what_that_was() -> None:
     assert (std > model.noise_std_).all()
     assert np.shape(model.alpha_["coefs_[0]"]) == (5,)
     assert model.feature_importances_.shape == (5,)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    X = random.uniform(-1, 1, size=(1300, 4))
+    truth = np.sin(3 * np.tanh(2 * X[:, 0] + X[:, 1] * X[:, 2]) + X[:, 3])
+    y = truth + 0.07 * random.normal(size=1300)
+    model = fitted(SigmoidMLPRegressor(random_state=seed), X[:300], y[:300])
+    assert len(model.weights_) == 3
+    tried = model.architectures_
+    depths = {len(one["hidden_layer_sizes"]) for one in tried if one["share"] > 0}
+    assert depths == {2}
+    assert {one["hidden_layer_sizes"] for one in tried} >= {(3,), (6,), (12,), TWO_LAYERS[12]}
+    assert sum(one["share"] for one in tried) == pytest.approx(1)
+    mean, std = model.predict(X[300:], return_std=True)
+    wide = fitted(SigmoidMLPRegressor((50,), random_state=seed), X[:300], y[:300])
+    off, off_of_wide = (m.predict(X[300:]) - truth[300:] for m in (model, wide))
+    assert np.mean(off**2) < 0.7 * np.mean(off_of_wide**2)
+    assert 0.9 < np.mean(np.abs(y[300:] - mean) < 1.96 * std) < 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_hidden_layer_where_the_terms_only_add_up(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    X = random.uniform(-1, 1, size=(300, 3))
+    y = np.sin(6 * X[:, 0]) + 0.5 * np.cos(4 * X[:, 1]) + 0.1 * random.normal(size=300)
+    model = fitted(SigmoidMLPRegressor(random_state=seed), X, y)
+    assert TWO_LAYERS[12] in {one["hidden_layer_sizes"] for one in model.architectures_}
+    assert len(model.weights_) == 2
+
+
+def test_two_hidden_layers_are_not_tried_where_few_units_in_one_are_enough() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(100, 3))
+    y = X @ [1.0, -2.0, 0.5] + random.normal(size=100)
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
+    assert {one["hidden_layer_sizes"] for one in model.architectures_} == {(3,), (6,)}
+
+
+def test_verbose_names_the_units_of_each_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = make_friedman1(150, n_features=5, random_state=0)
+    fitted(SigmoidMLPRegressor(random_state=0, max_iter=30, verbose=True), X, y)
+    printed = capsys.readouterr().out
+    assert "12 units, ascent 1 of 3" in printed
+    assert "(6, 6) units, ascent 1 of 3" in printed
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0])

@@ -13,6 +13,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import sklearn_mlp
+from sklearn_mlp.committee import FallOfSquares, Member
 from sklearn_mlp.losses import Poisson
 from sklearn_mlp.model import InputGradients, Model, SquaredInputGradients
 from sklearn_mlp.network import Network
@@ -54,6 +55,10 @@ def a_posterior() -> LaplacePosterior:
     return laplace(point, groups, np.ones(len(groups.names)), np.array([1.0, 2.0]), S.sum())
 
 
+def a_member(share: float) -> Member:
+    return Member(NETWORK, a_posterior(), converged=True, share=share)
+
+
 def a_model() -> Model:
     units = Units(Scaling.identity(3), Scaling(np.ones(2), np.full(2, 3.0), np.ones(2, bool)))
     return Model.of_training(NETWORK, W, units, DTYPE, "identity", a_posterior())
@@ -74,6 +79,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         WeightedJacobian(NETWORK, W, Poisson()),
         LeaveOneOutErrors(NETWORK, W, a_posterior()),
         PredictiveVariances(NETWORK, a_posterior()),
+        FallOfSquares((a_member(0.4), a_member(0.6)), (a_member(1.0),)),
         _MomentsOfColumns(5),
         FactorOfOutputLayer(NETWORK, W),
         FactorOfStep(NETWORK, W, 1),

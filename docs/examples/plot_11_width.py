@@ -3,8 +3,9 @@ How many units
 ==============
 
 By default you don't choose the number of units. Small networks are trained first, then wider ones,
-until those are no better. ``architectures_`` says what each of them came to. The model is their
-weighted mean. Here it predicts as well as a network of the best width, which you don't know
+until those are no better, and also networks with two small hidden layers. ``architectures_`` says
+what each of them came to. The model is the weighted mean of those with one hidden layer, unless two
+are clearly better. Here it predicts as well as a network of the best width, which you don't know
 beforehand, and better than one that is too narrow or too wide.
 """
 
@@ -25,25 +26,25 @@ model = SigmoidMLPRegressor(random_state=0).fit(X, y)
 # What was tried
 # --------------
 # Each row is a network, at the highest evidence of its training or at the end. The "share" is its
-# weight in the mean. The table shows the best network of each width. From six units on, the data
+# weight in the mean. The table shows the best network of each size. From six units on, the data
 # determine about as many parameters, however wide the network is.
 
 tried = pd.DataFrame(model.architectures_)
-tried["units"] = tried.pop("hidden_layer_sizes").str[0]
+rungs = list(dict.fromkeys(tried["hidden_layer_sizes"]))
+tried["units"] = tried.pop("hidden_layer_sizes").map(str)
 tried.loc[tried.groupby("units")["share"].idxmax()].set_index("units").round(2)
 
 # %%
-# One width each
-# --------------
-# R² on fresh rows, of one network of each width, and of the mean. Because of the noise it is at
+# One size each
+# -------------
+# R² on fresh rows, of one network of each size, and of the mean. Because of the noise it is at
 # most 0.96.
 
-rungs = sorted(tried["units"].unique())
 X_new, y_new = make_friedman1(2_000, noise=1.0, random_state=1)
 for units in rungs:
-    one = SigmoidMLPRegressor((units,), random_state=0).fit(X, y)
-    print(f"{units:4} units  {one.score(X_new, y_new):.3f}")
-print(f"the default {model.score(X_new, y_new):.3f}")
+    one = SigmoidMLPRegressor(units, random_state=0).fit(X, y)
+    print(f"{units!s:8} units  {one.score(X_new, y_new):.3f}")
+print(f"the default     {model.score(X_new, y_new):.3f}")
 
 # %%
 # A picture of it
@@ -56,7 +57,7 @@ import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, column in zip(axes, ["log_evidence", "leave_one_out"]):
-    at = tried["units"].map(rungs.index)
+    at = tried["units"].map([str(units) for units in rungs].index)
     ax.scatter(at, tried[column], s=8, color="grey")
     ax.scatter(at, tried[column], s=1_500 * tried["share"], alpha=0.4)
     ax.set(title=column, xlabel="units")
