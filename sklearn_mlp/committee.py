@@ -407,9 +407,7 @@ class Climb:
         """The ascents of a network."""
         found.monitor.network = network
         objective = self.objective_of(network)
-        widths = network.layer_sizes[1:-1]
-        units = widths[0] if len(widths) == 1 else widths
-        coarse, heading = objective.coarse(), f"{units} units, "
+        coarse, heading = objective.coarse(), f"{units_of(network)} units, "
         for ascent in self.solver.ascents(
             objective, coarse, lambda: self.first_weights(network), found, heading
         ):
@@ -422,6 +420,12 @@ class Climb:
         objective = self.objective_of(network)
         exact = calibrated(on_rows_of(objective, posterior), objective)
         return Member(network, exact, converged, n_rows=objective.rows.n_rows)
+
+
+def units_of(network: Network) -> str:
+    """The units of the hidden layers, for people."""
+    widths = network.layer_sizes[1:-1]
+    return str(widths[0] if len(widths) == 1 else widths)
 
 
 def _depth(member: Member) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from ._typing import FloatArray
-from .committee import Member, evidence_and_leave_one_out, shared_out, stitched
+from .committee import Member, evidence_and_leave_one_out, shared_out, stitched, units_of
 from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network
@@ -302,11 +302,6 @@ class Growth:
         )
         least = uncertainty(self.objective_of(members[0].network, self.sample.rows))
         return bool(best > best_before + least)
-
-
-def units_of(network: Network) -> str:
-    """The number of units of each hidden layer, as text."""
-    return " x ".join(map(str, network.layer_sizes[1:-1]))
 
 
 def _best(members: Sequence[Member]) -> Member:
