@@ -43,17 +43,20 @@ from .solvers.evidence import Ascent, EvidenceMaximization, log_evidence_of, on_
 WIDTHS = (3, 6, 12, 25, 50, 100)
 """Units of the rungs."""
 
-LEAST_RUNGS = 3
+CHEAP_RUNGS = 2
 """So many rungs are climbed whatever they cost."""
+
+THIRD_RUNG_COST = 2e9
+"""The third rung is climbed unless a step costs more than this: see :func:`step_cost`."""
+
+RUNG_COST = 2.5e8
+"""Further rungs are climbed unless a step costs more than this."""
 
 TWO_LAYERS = {12: (6, 6), 25: (10, 10)}
 """Units in two hidden layers that are tried where the units in one were.
 
 They have about as many parameters, and take about as long.
 """
-
-RUNG_COST = 2.5e8
-"""No further rung is climbed a step of which costs more: see :func:`step_cost`."""
 
 PATIENCE = 30
 """Re-estimations without a new best of the log evidence that end an ascent.
@@ -297,9 +300,12 @@ def _left_out(member: Member) -> LeaveOneOutErrors:
 def rungs(n_inputs: int, n_outputs: int, activation: str, n_rows: int) -> list[Network]:
     """The networks of the ladder, up to the cost that one may have."""
     networks = [Network([n_inputs, width, n_outputs], activation) for width in WIDTHS]
-    costs = [step_cost(n_rows, network.n_parameters, n_outputs) for network in networks]
-    n_rungs = max(LEAST_RUNGS, sum(cost <= RUNG_COST for cost in costs))
-    return networks[:n_rungs]
+    limits = [*[np.inf] * CHEAP_RUNGS, THIRD_RUNG_COST, *[RUNG_COST] * len(WIDTHS)]
+    return [
+        network
+        for network, limit in zip(networks, limits, strict=False)
+        if step_cost(n_rows, network.n_parameters, n_outputs) <= limit
+    ]
 
 
 def two_layers(network: Network) -> Network | None:

@@ -40,9 +40,6 @@ from .solvers.evidence import (
 FIRST_ROWS = 2_000
 """The most rows to begin with."""
 
-FIRST_COST = 5e8
-"""What a step over them may cost: see :func:`step_cost`."""
-
 GROWTH = 3
 """How many times the rows grow from level to level."""
 
@@ -81,12 +78,10 @@ def _cost(n_rows: int, network: Network) -> int:
     return step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
 
 
-def rows_to_begin_with(n_rows: int, network: Network, at_once: float) -> int:
-    """The number of rows to begin with: all, if a step over them costs no more than `at_once`."""
-    if _cost(n_rows, network) <= at_once:
-        return n_rows
+def rows_to_begin_with(n_rows: int, network: Network, cost: float) -> int:
+    """The number of rows to begin with, so that a step of the network costs no more than this."""
     candidates = range(1, min(n_rows, FIRST_ROWS) + 1)
-    return max(1, bisect_right(candidates, FIRST_COST, key=lambda n: _cost(n, network)))
+    return max(1, bisect_right(candidates, cost, key=lambda n: _cost(n, network)))
 
 
 def levels(n_first: int, n_rows: int, network: Network) -> list[int]:

@@ -67,7 +67,7 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
 
         With "auto" the width is found from the training rows where the evidence sets the penalty:
         with `alpha` "auto", the squared error, no `early_stopping`, and `solver` "lm", or "auto"
-        on data for which that is fast. Networks with one hidden layer of 3, 6, 12, 25, 50 and 100
+        with fewer than some 640 columns. Networks with one hidden layer of 3, 6, 12, 25, 50 and 100
         units are trained in turn, until wider ones are no better. If 12 units were tried, two
         hidden layers of 6 are too, and if 25 were, two of 10. The fitted network is the weighted
         mean of those with one hidden layer or, if that is clearly better, of those with two. It
@@ -97,11 +97,11 @@ default="sigmoid"
         - "lbfgs", a quasi-Newton method over all rows;
         - "adam" and "sgd", stochastic gradient descent by minibatches;
         - "gd", the article's gradient descent, with one step over all rows in each epoch;
-        - "auto": "lm" if a fit by it takes seconds and it supports the `loss`; else "lbfgs" up to
-          10,000 rows, and "adam" above. A fit by "lm" is taken to last seconds if, with n rows
-          and P parameters, P² (n + P) is at most 4e9, or n² (n + P) if n is less than P (of
-          several outputs, times their number). If `hidden_layer_sizes` is "auto" and the width
-          can be found, the limit is 5e8 for the P of 12 units: with 20 columns, about 7,000 rows.
+        - "auto": "lm" if it supports the `loss` and the network is in reach; else "lbfgs" up to
+          10,000 rows, and "adam" above. Under the evidence networks of up to some 2,000
+          parameters are in reach, with any number of rows: training begins on some of the rows,
+          and goes on with more. So are all networks with fewer than some hundred rows. With a
+          number as `alpha`, P² (n_samples + P) must be at most 4e9, with P parameters.
 
         "lm" does not support the "pinball" loss, which has no curvature. "lbfgs" needs a
         continuous gradient. It minimises "pinball" with its kink rounded, over a width that

@@ -16,10 +16,10 @@ from sklearn.utils import check_random_state
 from ._typing import FloatArray, Regressor
 from ._warnings import warn
 from .activations import OUTPUT_ACTIVATIONS
-from .committee import LEAST_RUNGS, PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
+from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
-from .growth import FIRST_ROWS, Growth, Sample, is_in_reach, rows_to_begin_with
+from .growth import Growth, Sample, is_in_reach, rows_to_begin_with
 from .losses import Loss
 from .model import relevances
 from .monitor import Attempts, Monitor
@@ -46,11 +46,15 @@ FEW_FREE_ROWS = 0.02
 AUTO_LM_COST = 4e9
 """``solver="auto"`` is "lm" if a step costs at most this: see :func:`step_cost`."""
 
-LADDER_COST = 5e8
-"""The ladder is climbed on all rows where a step of a network of twelve units costs no more, """
+FEW_ROWS_COST = 5e8
+"""Where a step over all rows costs more than AUTO_LM_COST, training under the evidence begins with
+so many rows that it costs this."""
+
+LADDER_COST = 2e9
+"""The ladder is climbed on so many rows that a step of its second network costs no more, """
 
 LADDER_ROWS = 3_000
-"""and where there are no more rows than this. Otherwise it begins with some of them."""
+"""and not on all of them if they are more than this."""
 
 AUTO_LBFGS_ROWS = 10_000
 """Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
@@ -228,9 +232,11 @@ def choose_rule(
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
-        n_first = _rows_of_ladder(n_rows, networks[:LEAST_RUNGS][-1])
+        n_first = _rows_of_ladder(n_rows, networks[1])
     elif by_evidence and not on_all_rows:
-        n_first = rows_to_begin_with(n_rows, network, AUTO_LM_COST)
+        cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
+        if cost > AUTO_LM_COST:
+            n_first = rows_to_begin_with(n_rows, network, FEW_ROWS_COST)
     return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks)
 
 
@@ -257,18 +263,18 @@ def choose_networks(
         and not (start.one_epoch or estimator.early_stopping)
     )
     n_rows = data.rows.n_rows
-    narrowest, typical = (
-        Network([first, width, last], activation) for width in (WIDTHS[0], WIDTHS[LEAST_RUNGS - 1])
-    )
+    narrowest, second = (Network([first, width, last], activation) for width in WIDTHS[:2])
     if not by_evidence or (estimator.solver == "auto" and not is_in_reach(n_rows, narrowest)):
         return fixed, ()
-    return fixed, tuple(rungs(first, last, activation, _rows_of_ladder(n_rows, typical)))
+    return fixed, tuple(rungs(first, last, activation, _rows_of_ladder(n_rows, second)))
 
 
-def _rows_of_ladder(n_rows: int, typical: Network) -> int:
+def _rows_of_ladder(n_rows: int, second: Network) -> int:
     """The number of rows with which the climb of the ladder begins."""
-    few = rows_to_begin_with(n_rows, typical, LADDER_COST)
-    return few if n_rows <= LADDER_ROWS else min(few, FIRST_ROWS)
+    cheap = step_cost(n_rows, second.n_parameters, second.layer_sizes[-1]) <= LADDER_COST
+    if cheap and n_rows <= LADDER_ROWS:
+        return n_rows
+    return rows_to_begin_with(n_rows, second, LADDER_COST)
 
 
 def hidden_sizes(sizes: Any) -> list[int]:

@@ -193,11 +193,12 @@ def test_two_hidden_layers_must_be_better_by_merit_and_by_errors_that_can_be_bel
     assert shares == [float(depth == 1), float(depth == 2)]
 
 
-def test_the_ladder_has_three_rungs_at_least_and_ends_where_one_costs_too_much() -> None:
+def test_the_ladder_has_two_rungs_at_least_and_ends_where_one_costs_too_much() -> None:
     def widths(n_inputs: int, n_rows: int) -> list[int]:
         return [network.layer_sizes[1] for network in rungs(n_inputs, 1, "sigmoid", n_rows)]
 
-    assert widths(100, 100_000) == [3, 6, 12]
+    assert widths(100, 100_000) == [3, 6]
+    assert widths(50, 3_000) == [3, 6, 12]  # 625 parameters: 1.4e9
     assert widths(2, 100) == [3, 6, 12, 25, 50, 100]
     assert widths(10, 2_000)[-1] == 25
 

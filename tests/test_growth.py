@@ -10,7 +10,6 @@ from sklearn.linear_model import BayesianRidge
 
 from sklearn_mlp import SigmoidMLPRegressor, growth
 from sklearn_mlp.growth import (
-    FIRST_COST,
     FIRST_ROWS,
     GROWTH,
     LEAST_STEPS,
@@ -30,23 +29,20 @@ NARROW, WIDE = Network([3, 5, 1], "tanh"), Network([20, 100, 20, 2], "tanh")
 # How many rows ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("cost", [1e7, 1e9])
 @pytest.mark.parametrize("network", [NARROW, WIDE])
 @pytest.mark.parametrize("n_rows", [1, 100, 1_999, 2_001, 10_000, 10**7])
-def test_it_begins_with_all_rows_or_with_as_many_as_are_cheap(
-    network: Network, n_rows: int
+def test_it_begins_with_as_many_rows_as_are_cheap(
+    n_rows: int, network: Network, cost: float
 ) -> None:
-    P = network.n_parameters
-    n = rows_to_begin_with(n_rows, network, FIRST_COST)
-    assert 1 <= n <= n_rows
-    equations = n * network.layer_sizes[-1]
-    cost = min(equations, P) ** 2 * ((n if equations >= P else equations) + P)
-    assert cost <= FIRST_COST
-    assert n == n_rows or n <= FIRST_ROWS
+    def cost_of(n: int) -> int:
+        P, equations = network.n_parameters, n * network.layer_sizes[-1]
+        return min(equations, P) ** 2 * ((n if equations >= P else equations) + P)
 
-
-def test_it_begins_with_all_rows_if_those_are_cheap() -> None:
-    assert rows_to_begin_with(50_000, NARROW, 1e9) == 50_000
-    assert rows_to_begin_with(10**7, NARROW, 1e9) == FIRST_ROWS
+    n = rows_to_begin_with(n_rows, network, cost)
+    assert 1 <= n <= min(n_rows, FIRST_ROWS)
+    assert cost_of(n) <= cost
+    assert n in (n_rows, FIRST_ROWS) or cost_of(n + 1) > cost
 
 
 @pytest.mark.parametrize("n_rows", [2_001, 2_500, 5_999, 20_000, 400_000])
