@@ -409,7 +409,7 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
 
 def _climb(plan: Plan, monitor: Monitor) -> Trained:
     """Train the networks of a ladder, and take their mean."""
-    solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE)
+    solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE, behind=np.inf)
     climb = Climb(
         solver,
         lambda network: replace(plan, network=network).objective(),
