@@ -484,7 +484,7 @@ def _grown(
 
 def _climb(plan: Plan, monitor: Monitor) -> Trained:
     """Train the networks of a ladder, and take their mean."""
-    solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE)
+    solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE, behind=np.inf)
     sample = plan.sample()
     first = sample.first
     climb = Climb(

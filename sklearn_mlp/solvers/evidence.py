@@ -11,7 +11,7 @@ equations take turns: an ascent of the evidence. The coefs of the first layer ha
 together, until the evidence has settled, and then one for each input.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -79,6 +79,20 @@ STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 From a start that takes the noise for less than it is a network can fit the noise and stay
 there. From one that takes it for more, it can come to rest before it has learnt anything.
 """
+
+BEHIND = 1.0
+"""An ascent that is further behind the best so far is given up, in units of √(N/2).
+
+But not once each input has a precision: from then on an ascent may lose superfluous inputs late,
+and overtake. Chosen from the histories of all three ascents of 186 fits, cut where a rule would
+have ended them: networks of 10, 20, 50 and 50 + 20 units, on six data sets of 140 to 930 rows and
+on five artificial functions with 100 and 400 rows. This rule saves 25 % of the time, 0.5 saves
+27 %, and 2 saves 22 %. It keeps another ascent in 18 % of the fits, and the mean change of the log
+test error is -0.001 ± 0.007. On Friedman's problem with 45 useless inputs it saves nothing.
+"""
+
+SURE_ESTIMATES = 3
+"""Re-estimations before which no ascent is given up. With 4, the rule saves 24 % of the time."""
 
 NEARLY_EXACT = 1e-3
 """Below this error, in units of the target, the function may be one the network represents."""
@@ -168,12 +182,15 @@ class EvidenceMaximization(Solver):
         Draws the fresh starts of the search for an exact function.
     patience : int, default=PATIENCE
         Re-estimations without a new best of the log evidence that end an ascent.
+    behind : float, default=BEHIND
+        An ascent that is further behind the best so far is given up, in units of √(N/2).
 
     """
 
     max_iter: int
     rng: RandomState
     patience: int = PATIENCE
+    behind: float = BEHIND
     exact: bool = field(default=False, init=False)
     _posterior: LaplacePosterior | None = field(default=None, init=False)
     advice = "Scale the data."
@@ -213,13 +230,16 @@ class EvidenceMaximization(Solver):
         """An ascent from each of the starting precisions, until a callback says it is enough.
 
         Where one comes near to an exact function, a search for that is made in between, once. If
-        it is found, there is no other ascent, and this one does not count.
+        it is found, there is no other ascent, and this one does not count. An ascent that is far
+        behind the best before it is given up.
         """
-        searched = False
+        searched, allowed = False, self.behind * uncertainty(coarse)
+        highest: list[float] = []  # of the best ascent so far, after each re-estimation
         for i, (alpha, beta) in enumerate(STARTS, 1):
             name = f"{heading}ascent {i} of {len(STARTS)}"
             monitor = found.begin("ascent", name, self.max_iter)
             ascent = Ascent(coarse, first_weights(), alpha, beta, monitor, self.patience)
+            ascent.least = [evidence - allowed for evidence in highest]
             exact = False
             try:
                 ascent.run(self.max_iter, pause=not (searched or monitor.early_stopping))
@@ -236,6 +256,7 @@ class EvidenceMaximization(Solver):
             if exact:
                 self.exact = True
                 return
+            highest = max(highest, ascent.highest, key=lambda evidences: evidences[-1:])
             yield ascent
             if found.enough:
                 return
@@ -306,6 +327,14 @@ class Ascent:
     with the weights, and when little is left to be learnt the evidence falls along them, while
     precisions of weights that hardly matter run off to their limits. So an ascent ends some
     re-estimations after its summit, and what counts is the summit.
+
+    Attributes
+    ----------
+    highest : list of float
+        The highest evidence so far, after each re-estimation.
+    least : sequence of float
+        What `highest` must not fall short of, or the ascent is given up. The last holds from
+        there on. Empty if the ascent is never given up. Ignored once each input has a precision.
     """
 
     def __init__(
@@ -328,6 +357,8 @@ class Ascent:
         self.beta: FloatArray = beta / np.where(self.variance > 0, self.variance, 1)
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
+        self.highest: list[float] = []
+        self.least: Sequence[float] = ()
         self.evidences: list[float] = []
         self.determined: list[float] = []
         self.summit: Summit | None = None
@@ -370,6 +401,14 @@ class Ascent:
         return self.hidden and nearly and _ample(self.n, self.point.w)
 
     @property
+    def given_up(self) -> bool:
+        """Whether the evidence is so far behind that the summit is unlikely to be the highest."""
+        n = len(self.highest)
+        if n < SURE_ESTIMATES or self.per_input or not self.least:
+            return False
+        return self.highest[-1] < self.least[min(n, len(self.least)) - 1]
+
+    @property
     def _all_fitted(self) -> bool:
         """Whether few rows are fitted more closely than their noise is believed to allow.
 
@@ -396,7 +435,7 @@ class Ascent:
             if wait <= 0 or fall < LEAST_FALL:
                 wait = STEPS_PER_ESTIMATE
                 if self._reestimate():
-                    self.monitor.converged = True
+                    self.monitor.converged = not self.given_up
                     return
                 if pause and self.nearly_exact:
                     self.paused = True
@@ -419,6 +458,8 @@ class Ascent:
         """Re-estimate the precisions; whether that is the end of the ascent."""
         posterior = self.last_posterior
         self._look(posterior)
+        if self.given_up:
+            return True
         before = np.append(self.alpha, self.beta)
         self.alpha, self.beta = reestimate(posterior, self.point, self.variance)
         change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
@@ -441,7 +482,10 @@ class Ascent:
         rises = highest is None or evidence > highest.log_evidence + GAIN
         self.n_below = 0 if rises else self.n_below + 1
         if highest is None or evidence > highest.log_evidence:
-            self.summit = Summit(evidence, posterior.w, self.groups, self.alpha, self.beta)
+            self.summit = highest = Summit(
+                evidence, posterior.w, self.groups, self.alpha, self.beta
+            )
+        self.highest.append(highest.log_evidence)
 
     @property
     def _is_over(self) -> bool:

@@ -11,9 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
+from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
 from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers.evidence import BEHIND, SMALL_WEIGHTS, SURE_ESTIMATES, Ascent
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
 from tests.helpers import fitted
@@ -160,6 +162,100 @@ def test_error_bars_do_not_depend_on_units() -> None:
     mean_2, std_2 = moved.predict(1e3 * X + 7, return_std=True)
     np.testing.assert_allclose(mean_2 * 1e4, mean, rtol=1e-6)
     np.testing.assert_allclose(std_2 * 1e4, std, rtol=1e-6)
+
+
+def ascent_from(least: list[float]) -> Ascent:
+    """An ascent on noisy data, which is given up with less evidence than `least`."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    t = np.sin(2 * X[:, :1]) + 0.3 * rng.normal(size=(200, 1))
+    network = Network([3, 6, 1], "sigmoid")
+    objective = Objective(network, Rows(X, t), 0.0)
+    w = network.initial_weights(np.random.RandomState(0), SMALL_WEIGHTS)
+    monitor = Monitor(tol=0.0, n_iter_no_change=10)
+    ascent = Ascent(objective, w, 10.0, 10.0, monitor)
+    ascent.least = least
+    ascent.run(500)
+    return ascent
+
+
+def test_an_ascent_that_is_behind_is_given_up_and_its_summit_counts() -> None:
+    whole = ascent_from([])
+    assert whole.monitor.converged
+    assert not whole.given_up
+    assert (np.diff(whole.highest) >= 0).all()
+    for behind_at in (1, SURE_ESTIMATES, SURE_ESTIMATES + 3):
+        least = [-np.inf] * (behind_at - 1) + [np.inf]
+        part = ascent_from(least)
+        assert part.given_up
+        assert not part.monitor.converged
+        n = max(behind_at, SURE_ESTIMATES)
+        assert part.highest == whole.highest[:n]
+        assert part.posterior.log_evidence == pytest.approx(part.highest[-1], rel=1e-12)
+        assert part.monitor.n_iter < whole.monitor.n_iter
+        assert part.monitor.loss_curve == whole.monitor.loss_curve[: part.monitor.n_iter]
+
+
+def test_an_ascent_that_keeps_up_with_the_best_is_not_given_up() -> None:
+    whole = ascent_from([])
+    again = ascent_from(whole.highest)
+    assert not again.given_up
+    np.testing.assert_array_equal(again.point.w, whole.point.w)
+    last_holds = ascent_from([whole.highest[SURE_ESTIMATES - 1]] * 2)
+    assert not last_holds.given_up
+
+
+def test_no_ascent_is_given_up_once_each_input_has_a_precision() -> None:
+    whole = ascent_from([])
+    assert whole.per_input
+    late = len(whole.highest) - len(whole.evidences)
+    again = ascent_from([-np.inf] * late + [np.inf])
+    assert not again.given_up
+    assert again.highest == whole.highest
+    assert ascent_from([-np.inf] * (late - 1) + [np.inf]).given_up
+
+
+def test_an_ascent_is_compared_with_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    ascents: list[Ascent] = []
+    run = Ascent.run
+
+    def recorded(ascent: Ascent, *args: Any, **options: Any) -> None:
+        run(ascent, *args, **options)
+        ascents.append(ascent)
+
+    monkeypatch.setattr(Ascent, "run", recorded)
+    X, y = make_friedman1(200, n_features=5, noise=0.3, random_state=0)
+    model = SigmoidMLPRegressor((12,), random_state=0).fit(X, y)
+    assert len(ascents) == 3
+    assert any(ascent.given_up for ascent in ascents)
+    allowed = BEHIND * np.sqrt(len(y) / 2)
+    for i, ascent in enumerate(ascents):
+        if not i:
+            assert not ascent.given_up
+            continue
+        best = max(ascents[:i], key=lambda before: before.highest[-1]).highest
+        common = len(ascent.highest) - len(ascent.evidences) * ascent.per_input
+        behind = [best[min(k, len(best) - 1)] - own for k, own in enumerate(ascent.highest)]
+        assert max(behind[SURE_ESTIMATES - 1 : common - 1], default=-np.inf) <= allowed
+        assert ascent.given_up == (behind[common - 1] > allowed)
+    kept = max(ascents, key=lambda ascent: ascent.highest[-1])
+    assert not kept.given_up
+    assert model.n_iter_ == kept.monitor.n_iter
+    assert model.loss_curve_[:-1] == kept.monitor.loss_curve[:-1]
+
+
+def test_no_ascent_of_the_ladder_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    least: list[float] = []
+    run = Ascent.run
+
+    def recorded(ascent: Ascent, *args: Any, **options: Any) -> None:
+        least.extend(ascent.least)
+        run(ascent, *args, **options)
+
+    monkeypatch.setattr(Ascent, "run", recorded)
+    SigmoidMLPRegressor(random_state=0).fit(SMALL, TARGET)
+    assert least
+    assert max(least) == -np.inf
 
 
 SMALL = np.random.default_rng(0).normal(size=(40, 3))
