@@ -76,6 +76,7 @@ def test_gauss_newton_sums_are_those_of_the_jacobian_row_by_row(problem: Problem
     np.testing.assert_allclose(sums.E, E, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(sums.g, g, rtol=1e-10, atol=1e-10)
     if sums.J is None:
+        assert sums.H is not None
         np.testing.assert_allclose(sums.H, H, rtol=1e-10, atol=1e-10)
     else:  # fewer rows than parameters
         assert len(problem.X) * n_outputs < n_parameters

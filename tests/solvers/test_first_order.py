@@ -104,7 +104,7 @@ def test_several_outputs_walk_the_same_path(solver: str) -> None:
 
 
 def test_the_parts_of_vectors_are_views_of_a_limited_size() -> None:
-    numbers = np.arange(20)
+    numbers = np.arange(20.0)
     parts = list(in_parts(8, numbers, -numbers))
     assert [len(part) for part, _ in parts] == [8, 8, 4]
     assert all(np.shares_memory(part, numbers) for part, _ in parts)
