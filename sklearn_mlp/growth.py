@@ -28,6 +28,7 @@ from .objective import Objective
 from .posterior import LaplacePosterior, WeightGroups, calibrated
 from .rows import Rows
 from .solvers.evidence import (
+    EXACT_LOSS,
     SMALL_WEIGHTS,
     Ascent,
     EvidenceMaximization,
@@ -53,10 +54,8 @@ LEVEL_COST = 4e11
 """What all of them may cost on the last level, about ten seconds of one core. On the levels before
 it they may cost half, because what they come to goes on."""
 
-WIDEST_COST = 1.5e10
-"""What a step of the widest network may cost, over all rows or 15,000."""
-
-WIDEST_ROWS = 15_000
+WIDEST_COST, WIDEST_ROWS = 1.5e10, 15_000
+"""What a step of the widest network may cost over all rows, or over so many if there are more."""
 
 DETERMINED = 0.4
 """Units are added while the data determine a larger share of the parameters."""
@@ -177,7 +176,7 @@ class Growth:
             Whether the network may become wider.
         """
         best, n_rows = _best(members), self.sample.rows.n_rows
-        if self.solver.exact:
+        if self.solver.exact and self._is_exact(best):
             return [self._over_all_rows(best)]
         tracks = [best, *self._mean_of(members)] if widen else [best]
         numbers = levels(self.sample.n_first, n_rows, tracks[-1].network)
@@ -196,6 +195,12 @@ class Growth:
             if not self._is_better(members, before):
                 break
         return list(members)
+
+    def _is_exact(self, member: Member) -> bool:
+        """Whether a network without an error on the first rows has none on all rows."""
+        errors = self.objective_of(member.network, self.sample.rows).errors(member.posterior.w)
+        n, noise = self.sample.rows.total_weight, 1 / member.posterior.beta
+        return bool((errors < n * np.maximum(10 * noise, 100 * EXACT_LOSS)).all())
 
     def _over_all_rows(self, member: Member) -> Member:
         """The same weights, with the precisions that suit all rows."""

@@ -232,8 +232,8 @@ def choose_rule(
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
-        n_first = _rows_of_ladder(n_rows, networks[1])
-    elif by_evidence and not on_all_rows:
+        n_first = _rows_of_ladder(n_rows, *networks[:2])
+    elif by_evidence and not on_all_rows and is_in_reach(n_rows, network):
         cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
         if cost > AUTO_LM_COST:
             n_first = rows_to_begin_with(n_rows, network, FEW_ROWS_COST)
@@ -266,13 +266,13 @@ def choose_networks(
     narrowest, second = (Network([first, width, last], activation) for width in WIDTHS[:2])
     if not by_evidence or (estimator.solver == "auto" and not is_in_reach(n_rows, narrowest)):
         return fixed, ()
-    return fixed, tuple(rungs(first, last, activation, _rows_of_ladder(n_rows, second)))
+    return fixed, tuple(rungs(first, last, activation, _rows_of_ladder(n_rows, narrowest, second)))
 
 
-def _rows_of_ladder(n_rows: int, second: Network) -> int:
+def _rows_of_ladder(n_rows: int, narrowest: Network, second: Network) -> int:
     """The number of rows with which the climb of the ladder begins."""
     cheap = step_cost(n_rows, second.n_parameters, second.layer_sizes[-1]) <= LADDER_COST
-    if cheap and n_rows <= LADDER_ROWS:
+    if (cheap and n_rows <= LADDER_ROWS) or not is_in_reach(n_rows, narrowest):
         return n_rows
     return rows_to_begin_with(n_rows, second, LADDER_COST)
 

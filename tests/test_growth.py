@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.linear_model import BayesianRidge
 
 from sklearn_mlp import SigmoidMLPRegressor, growth
+from sklearn_mlp.committee import rungs
 from sklearn_mlp.growth import (
     FIRST_ROWS,
     GROWTH,
@@ -22,6 +23,7 @@ from sklearn_mlp.growth import (
 )
 from sklearn_mlp.network import Network
 from sklearn_mlp.rows import Rows
+from sklearn_mlp.training import choose_rule
 from tests.helpers import flat
 
 NARROW, WIDE = Network([3, 5, 1], "tanh"), Network([20, 100, 20, 2], "tanh")
@@ -77,6 +79,16 @@ def test_a_sample_holds_the_smaller_ones() -> None:
     assert few == set(again.first.whole().targets[0])
 
 
+def test_what_is_out_of_reach_and_asked_for_is_trained_on_all_rows() -> None:
+    for hidden in ("auto", (500, 500)):
+        estimator = SigmoidMLPRegressor(hidden, solver="lm")
+        n_inputs = 2_000 if hidden == "auto" else 20
+        networks = tuple(rungs(n_inputs, 1, "tanh", 10**6)) if hidden == "auto" else ()
+        network = Network([n_inputs, 500, 500, 1], "tanh")
+        rule = choose_rule(estimator, network, 10**6, one_epoch=False, networks=networks)
+        assert rule.n_first == 10**6
+
+
 # Fits ---------------------------------------------------------------------------------------
 
 rng = np.random.default_rng(0)
@@ -130,6 +142,21 @@ def test_rows_of_weight_zero_are_not_there() -> None:
     X_more, y_more = np.vstack([X, 100 + X[:500]]), np.r_[Y, np.full(500, 1e3)]
     model = SigmoidMLPRegressor(random_state=0).fit(X_more, y_more, sample_weight=s)
     assert np.sqrt(np.mean((model.predict(X) - SIGNAL) ** 2)) < 0.1
+
+
+def test_an_exact_function_is_found_on_some_rows_and_holds_on_all() -> None:
+    y = np.tanh(X @ [1.0, 0.5, 0.0])
+    model = SigmoidMLPRegressor(activation="tanh", random_state=0).fit(X, y)
+    assert np.abs(model.predict(X) - y).max() < 1e-10
+
+
+def test_a_row_that_the_first_rows_do_not_know_is_seen() -> None:
+    # All but a few rows follow a function without noise.
+    y = np.tanh(X @ [1.0, 0.5, 0.0])
+    y[::400] += 3
+    model = SigmoidMLPRegressor(activation="tanh", random_state=0).fit(X, y)
+    residual = np.sqrt(np.mean((model.predict(X) - y) ** 2))
+    assert model.noise_std_ == pytest.approx(residual, rel=0.1)
 
 
 def test_several_outputs_and_a_wave() -> None:
