@@ -333,6 +333,20 @@ class Rows:
             return self
         return self._like(on_grid=True)
 
+    def in_order(self) -> "Rows":
+        """The same rows, sorted by their values; many rows stay as they are.
+
+        So the order in which they were given does not matter, not even by the rounding of sums,
+        which a long second-order descent magnifies. Values are compared on the grid of
+        :meth:`coarse`, so that the units do not matter either.
+        """
+        block = self.coarse()._kept
+        if block is None:
+            return self
+        weights = np.ones(self.n_rows) if block.weights is None else block.weights
+        order = np.lexsort([weights, *block.targets[::-1], *block.inputs[:0:-1]])
+        return self.take(order)
+
     def _read(self, rows: slice | IntArray) -> Block:
         """The rows at the given positions of `index`, as a block."""
         if self.index is not None:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -362,13 +362,16 @@ class Plan:
 
     def objective(self, network: Network | None = None, rows: Rows | None = None) -> Objective:
         """The objective that training minimises, by default of the network over all rows."""
-        return Objective(
-            network or self.network, rows or self.data.rows, self.rule.alpha, self.loss
-        )
+        return Objective(network or self.network, rows or self.rows, self.rule.alpha, self.loss)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows to train on. In second-order training their order does not matter."""
+        return self.data.rows.in_order() if self.rule.name == "lm" else self.data.rows
 
     def sample(self) -> Sample:
         """The rows to begin with, and to go on with."""
-        return Sample(self.data.rows, self.rule.n_first, self.rng)
+        return Sample(self.rows, self.rule.n_first, self.rng)
 
     def first_weights(self, attempt: int = 0) -> FloatArray:
         """The first weights of an attempt, as a flat vector. Only attempt 0 uses given weights."""

@@ -405,3 +405,19 @@ def test_awkward_data_give_a_finite_model(X: np.ndarray, y: np.ndarray) -> None:
     assert np.isfinite(std).all()
     if np.ptp(y) == 0:
         np.testing.assert_allclose(mean, y)
+
+
+@pytest.mark.parametrize("hidden", ["auto", (8,), (5, 5)], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_the_rows_does_not_matter(hidden: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(120, 4))
+    y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=120)
+    order = rng.permutation(120)
+    one = fitted(SigmoidMLPRegressor(hidden, random_state=0), X, y)
+    other = fitted(SigmoidMLPRegressor(hidden, random_state=0), X[order], y[order])
+    new = rng.normal(size=(50, 4))
+    for a, b in zip(
+        one.predict(new, return_std=True), other.predict(new, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=0.01 * y.std())

@@ -230,3 +230,23 @@ def test_sums_at_the_same_time_leave_blas_as_it_was(monkeypatch: pytest.MonkeyPa
         assert (next(first), next(second)) == (0, 0)
         assert list(first) == list(second)  # the first ends before the second
         assert limits() == before
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sorted_rows_are_the_same_whatever_their_order(weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 3, size=(40, 2)).astype(float), rng.normal(size=(40, 1))
+    s = rng.uniform(1, 2, size=40) if weighted else None
+    order = rng.permutation(40)
+    one = Rows(X, y, s).in_order().whole()
+    other = Rows(X[order], y[order], None if s is None else s[order]).in_order().whole()
+    np.testing.assert_array_equal(one.inputs, other.inputs)
+    np.testing.assert_array_equal(one.targets, other.targets)
+    if s is not None:
+        np.testing.assert_array_equal(one.weights, other.weights)
+    assert [tuple(row) for row in one.inputs[1:].T] == sorted(map(tuple, X))
+
+
+def test_many_rows_stay_as_they_are() -> None:
+    rows = Rows(np.ones((9, 2)), np.ones((9, 1)), budget=Budget(kept=20))
+    assert rows.in_order() is rows
