@@ -57,7 +57,13 @@ it they may cost half, because what they come to goes on."""
 WIDEST_COST, WIDEST_ROWS = 1.5e10, 15_000
 """What a step of the widest network may cost over all rows, or over so many if there are more."""
 
-DETERMINED = 0.4
+LEAST_PART = 0.1
+"""The least share, before they are made to sum to one, in the mean that goes on."""
+
+TWINS = 0.1
+"""Networks whose weights differ by less than this part are the same."""
+
+DETERMINED = 1 / 3
 """Units are added while the data determine a larger share of the parameters."""
 
 WIDENINGS = 3
@@ -261,16 +267,23 @@ class Growth:
         return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= WIDEST_COST
 
     def _mean_of(self, members: Sequence[Member]) -> list[Member]:
-        """The mean of the members with the largest shares, as many as can be afforded."""
+        """A mean of the best members that are as deep as the best, as many as can be afforded.
+
+        Those of little or no share have a small one in it: for the sake of their units, which
+        are trained, while the output weights will soon be.
+        """
+        best, merits = _best(members), evidence_and_leave_one_out(members).mean(axis=1)
         taken: list[Member] = []
-        for member in sorted(members, key=lambda m: -m.share):
-            if member.share > 0 and self._affords(stitched([*taken, member])[0]):
+        for i in np.argsort(-merits, kind="stable"):
+            member = replace(members[i], share=max(members[i].share, LEAST_PART))
+            new = member.depth == best.depth and not any(_are_twins(member, m) for m in taken)
+            if new and self._affords(stitched([*taken, member])[0]):
                 taken.append(member)
         if len(taken) < 2:
             return []
         total = sum(m.share for m in taken)
         network, w = stitched([replace(m, share=m.share / total) for m in taken])
-        return [_reshaped(_best(members), network, w)]
+        return [_reshaped(best, network, w)]
 
     def _widened(self, member: Member) -> Member | None:
         """The network with as many units again; None if there is no need, or no room."""
@@ -306,6 +319,12 @@ class Growth:
 
 def _best(members: Sequence[Member]) -> Member:
     return max(members, key=lambda m: m.share)
+
+
+def _are_twins(one: Member, other: Member) -> bool:
+    """Whether they are nearly the same, as the summit of an ascent and its end may be."""
+    w, v = one.posterior.w, other.posterior.w
+    return len(w) == len(v) and bool(np.linalg.norm(w - v) < TWINS * np.linalg.norm(w))
 
 
 def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
