@@ -63,6 +63,9 @@ LEAST_PART = 0.1
 TWINS = 0.1
 """Networks whose weights differ by less than this part are the same."""
 
+MOST_NUMBERS = 25_000_000
+"""The size of a matrix that is too large to be chosen unasked: 200 MB."""
+
 DETERMINED = 1 / 3
 """Units are added while the data determine a larger share of the parameters."""
 
@@ -108,7 +111,14 @@ def steps_on(n_rows: int, network: Network, cost: float) -> int:
 def is_in_reach(n_rows: int, network: Network) -> bool:
     """Whether a few steps can be afforded on rows that say enough: all, or ten a parameter."""
     enough = min(n_rows, 10 * network.n_parameters)
-    return steps_on(enough, network, LEVEL_COST) >= LEAST_STEPS
+    affordable = steps_on(enough, network, LEVEL_COST) >= LEAST_STEPS
+    return affordable and fits_into_memory(n_rows, network)
+
+
+def fits_into_memory(n_rows: int, network: Network) -> bool:
+    """Whether the matrices of a step, of which there are about five, are not too large."""
+    P, n_outputs = network.n_parameters, network.layer_sizes[-1]
+    return min(n_rows * n_outputs, P) * P <= MOST_NUMBERS
 
 
 @dataclass

@@ -19,7 +19,7 @@ from .activations import OUTPUT_ACTIVATIONS
 from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
-from .growth import Growth, Sample, is_in_reach, rows_to_begin_with
+from .growth import Growth, Sample, fits_into_memory, is_in_reach, rows_to_begin_with
 from .losses import Loss
 from .model import relevances
 from .monitor import Attempts, Monitor
@@ -299,7 +299,8 @@ def solver_name(
     loss = estimator.loss
     takes_lm = loss == "squared_error" or (loss != "pinball" and estimator.alpha != "auto")
     begins_on_few = loss == "squared_error" and estimator.alpha == "auto" and not on_all_rows
-    if takes_lm and (cost <= AUTO_LM_COST or (begins_on_few and is_in_reach(n_rows, network))):
+    cheap = cost <= AUTO_LM_COST and fits_into_memory(n_rows, network)
+    if takes_lm and (cheap or (begins_on_few and is_in_reach(n_rows, network))):
         return "lm"
     return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 

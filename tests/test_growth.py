@@ -16,6 +16,7 @@ from sklearn_mlp.growth import (
     LEAST_STEPS,
     LEVEL_COST,
     Sample,
+    fits_into_memory,
     is_in_reach,
     levels,
     rows_to_begin_with,
@@ -64,8 +65,8 @@ def test_levels_end_where_a_few_steps_are_too_expensive() -> None:
 
 def test_what_is_in_reach() -> None:
     assert is_in_reach(10**9, NARROW)
-    assert not is_in_reach(10**9, Network([20, 500, 500, 1], "tanh"))
-    assert is_in_reach(100, Network([20, 500, 500, 1], "tanh"))  # in the rows
+    assert not is_in_reach(10**9, Network([20, 300, 300, 1], "tanh"))
+    assert is_in_reach(100, Network([20, 300, 300, 1], "tanh"))  # in the rows
 
 
 def test_a_sample_holds_the_smaller_ones() -> None:
@@ -77,6 +78,14 @@ def test_a_sample_holds_the_smaller_ones() -> None:
     assert sample.take(100) is sample.rows
     again = Sample(Rows(X, X), 10, np.random.RandomState(0))
     assert few == set(again.first.whole().targets[0])
+
+
+def test_matrices_of_gigabytes_are_not_made_unasked() -> None:
+    huge = Network([20, 1_000, 1_000, 1], "tanh")  # 1,023,001 parameters: 8 MB a row
+    assert not fits_into_memory(50, huge)
+    assert choose_rule(SigmoidMLPRegressor(), huge, 50, one_epoch=False).name == "lbfgs"
+    assert choose_rule(SigmoidMLPRegressor(solver="lm"), huge, 50, one_epoch=False).name == "lm"
+    assert fits_into_memory(10**9, Network([20, 50, 1], "tanh"))
 
 
 def test_what_is_out_of_reach_and_asked_for_is_trained_on_all_rows() -> None:
