@@ -38,7 +38,7 @@ from .network import Network
 from .objective import Objective
 from .posterior import LaplacePosterior, LeaveOneOutErrors, calibrated
 from .rows import Block, Kernel, Sums, Work
-from .solvers.evidence import Ascent, EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
+from .solvers.evidence import EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
 
 WIDTHS = (3, 6, 12, 25, 50, 100)
 """Units of the rungs."""
@@ -139,7 +139,8 @@ class Member:
 def evidence_and_leave_one_out(members: Sequence[Member]) -> FloatArray:
     """log p(y) and log p_loo(y) of each member, as far as it is believed, of shape (n, 2)."""
     evidence = np.array([m.posterior.log_evidence for m in members])
-    above = np.array([m.posterior.leave_one_out for m in members]) - evidence
+    choices = np.array([m.posterior.choice_of_inputs for m in members])
+    above = np.array([m.posterior.leave_one_out for m in members]) - choices - evidence
     trust = np.array([m.trust for m in members])
     believed = np.flatnonzero(trust == trust.max())
     usual = above[believed[np.argmax(evidence[believed])]]
@@ -330,7 +331,7 @@ class Climb:
     Attributes
     ----------
     members : list of Member
-        What the ascents have come to: the summit of each, and its end.
+        What the ascents have come to: the summits of each, and its end.
     """
 
     solver: EvidenceMaximization
@@ -417,7 +418,7 @@ class Climb:
         for ascent in self.solver.ascents(
             objective, coarse, lambda: self.first_weights(network), found, heading
         ):
-            for posterior in _summit_and_end(ascent):
+            for posterior in ascent.posteriors:
                 converged = ascent.monitor.converged
                 self.members.append(self._member(network, posterior, converged=converged))
 
@@ -436,9 +437,3 @@ def units_of(network: Network) -> str:
 
 def _depth(member: Member) -> int:
     return member.depth
-
-
-def _summit_and_end(ascent: Ascent) -> list[LaplacePosterior]:
-    """The posteriors at the summit of an ascent and at its end, which may be the same."""
-    summit, end = ascent.posterior, ascent.last_posterior
-    return [summit] if summit.w is end.w else [summit, end]

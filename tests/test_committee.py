@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import softmax
+from scipy.stats import norm
 from sklearn.datasets import load_diabetes, make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import BayesianRidge
@@ -292,6 +293,29 @@ def test_pure_noise_explains_nothing() -> None:
         prediction = model.predict(random.normal(size=(1000, 4)))
         explained.append(r2_score(random.normal(size=1000), prediction))
     assert np.median(explained) > -0.25
+
+
+@pytest.mark.parametrize(("n_rows", "n_inputs"), [(60, 100), (40, 200), (60, 30)])
+@pytest.mark.parametrize("kind", ["friedman", "line", "noise"])
+def test_many_columns_for_few_rows(kind: str, n_rows: int, n_inputs: int) -> None:
+    covered, densities, lines = [], [], []
+    for seed in range(3):
+        X, y = make_friedman1(n_rows + 500, n_inputs, random_state=seed)
+        random = np.random.default_rng(seed)
+        if kind == "line":
+            y = X @ random.normal(size=n_inputs)
+        y = (y - y.mean()) / y.std() * (kind != "noise")
+        y += random.normal(scale=1.0 if kind == "noise" else 0.3, size=len(y))
+        rows, fresh, y, truth = X[:n_rows], X[n_rows:], y[:n_rows], y[n_rows:]
+        mean, std = fitted(SigmoidMLPRegressor(random_state=0), rows, y).predict(
+            fresh, return_std=True
+        )
+        covered.append(np.mean(np.abs(truth - mean) < 1.96 * std))
+        densities.append(norm.logpdf(truth, mean, std).mean())
+        line = BayesianRidge().fit(rows, y)
+        lines.append(norm.logpdf(truth, *line.predict(fresh, return_std=True)).mean())
+    assert 0.88 < np.mean(covered) <= 1.0
+    assert np.mean(densities) > np.mean(lines) - 0.15
 
 
 def test_few_rows_of_diabetes() -> None:

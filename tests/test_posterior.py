@@ -54,6 +54,10 @@ def test_the_posterior_is_that_of_the_dense_gauss_newton_hessian(sizes: tuple[in
     posterior = laplace(Point(w, sums), groups, alpha, beta, s.sum())
     np.testing.assert_allclose(precision_of(posterior), A, rtol=1e-9, atol=1e-9)
     inverse = np.linalg.inv(A)
+    determined = 1 - prior * np.diag(inverse)
+    of_inputs = [determined[groups.labels == g].sum() for g in range(3)]  # in the order of names
+    price = sum(np.log(2) + min(gamma, 1) for gamma in of_inputs)
+    assert posterior.choice_of_inputs == pytest.approx(price)
     j = rng.normal(size=(5, network.n_parameters))
     np.testing.assert_allclose(
         posterior.variance(j.T), np.einsum("np,pq,nq->n", j, inverse, j), rtol=1e-8

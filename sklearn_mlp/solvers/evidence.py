@@ -361,7 +361,7 @@ class Ascent:
         self.least: Sequence[float] = ()
         self.evidences: list[float] = []
         self.determined: list[float] = []
-        self.summit: Summit | None = None
+        self.summits: list[Summit] = []  # without and with a precision for each input
         self.n_below = 0
         self.n_fitted = 0
         self.paused = False
@@ -388,11 +388,22 @@ class Ascent:
     @property
     def posterior(self) -> LaplacePosterior:
         """Around the summit, or around the present weights before there is one."""
-        if self.summit is None:
-            return self.last_posterior
-        _, w, groups, alpha, beta = self.summit
-        point = Point(w, self.objective.gauss_newton(w))
-        return laplace(point, groups, alpha, beta, self.n)
+        return self._at(self.summit) if self.summits else self.last_posterior
+
+    @property
+    def posteriors(self) -> list[LaplacePosterior]:
+        """Around the summits without and with a precision for each input, and around the end."""
+        summits = [summit for summit in self.summits if summit.w is not self.point.w]
+        return [*map(self._at, summits), self.last_posterior]
+
+    @property
+    def summit(self) -> Summit:
+        """The highest."""
+        return max(self.summits, key=lambda summit: summit.log_evidence)
+
+    def _at(self, summit: Summit) -> LaplacePosterior:
+        _, w, groups, alpha, beta = summit
+        return laplace(Point(w, self.objective.gauss_newton(w)), groups, alpha, beta, self.n)
 
     @property
     def nearly_exact(self) -> bool:
@@ -476,16 +487,15 @@ class Ascent:
 
     def _look(self, posterior: LaplacePosterior) -> None:
         """Take note of the evidence here, and of the weights if it is the highest so far."""
-        evidence, highest = posterior.log_evidence, self.summit
+        evidence, highest = posterior.log_evidence, max(self.evidences, default=-np.inf)
+        self.n_below = 0 if evidence > highest + GAIN else self.n_below + 1
+        if not self.evidences or evidence > highest:
+            if self.evidences:
+                self.summits.pop()
+            self.summits.append(Summit(evidence, posterior.w, self.groups, self.alpha, self.beta))
         self.evidences.append(evidence)
         self.determined.append(posterior.n_effective_parameters)
-        rises = highest is None or evidence > highest.log_evidence + GAIN
-        self.n_below = 0 if rises else self.n_below + 1
-        if highest is None or evidence > highest.log_evidence:
-            self.summit = highest = Summit(
-                evidence, posterior.w, self.groups, self.alpha, self.beta
-            )
-        self.highest.append(highest.log_evidence)
+        self.highest.append(self.summit.log_evidence)
 
     @property
     def _is_over(self) -> bool:
