@@ -26,7 +26,7 @@ better than that of one: see :meth:`Climb._is_surely_better`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -207,6 +207,8 @@ class MixturePosterior:
 
     w: FloatArray
     members: tuple[Member, ...]
+
+    kind: ClassVar[str] = "all parameters"
 
     @classmethod
     def of(cls, members: Sequence[Member]) -> tuple[Network, Self]:

@@ -20,7 +20,7 @@ factor by which leaving out each row shows it to be too small: see :func:`calibr
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -156,6 +156,8 @@ class Posterior(Protocol):
 
     Attributes
     ----------
+    kind : {"all parameters", "last layer"}
+        The parameters that are uncertain in it.
     w : array of shape (n_parameters,)
         The mode.
     beta : array of shape (n_outputs,)
@@ -166,6 +168,8 @@ class Posterior(Protocol):
     n_effective_parameters : float
         How many parameters the data determine.
     """
+
+    kind: ClassVar[str]
 
     @property
     def w(self) -> FloatArray: ...  # noqa: D102  # described with the class, as are the next
@@ -248,6 +252,8 @@ class LaplacePosterior:
     n: float
     calibration: FloatArray
     leave_one_out: float = np.nan
+
+    kind: ClassVar[str] = "all parameters"
 
     @property
     def n_effective_parameters(self) -> float:
@@ -358,7 +364,11 @@ def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePoste
 # What the posterior says of predictions -------------------------------------------------------
 
 
-def calibrated(posterior: LaplacePosterior, objective: Objective) -> LaplacePosterior:
+def calibrated(
+    posterior: LaplacePosterior,
+    objective: Objective,
+    errors: "LeaveOneOutErrors | None" = None,
+) -> LaplacePosterior:
     """Widen the error bars where leaving out each row in turn shows them to be too narrow.
 
     By the posterior's own linearisation, weights trained without row i have there the error
@@ -369,30 +379,39 @@ def calibrated(posterior: LaplacePosterior, objective: Objective) -> LaplacePost
     out without training anew: Hansen & Larsen, 1996. Without hidden layers the posterior is
     exact, and stays.)
 
+    Rows that were not trained on need no leaving out.
+
     Parameters
     ----------
     posterior : LaplacePosterior
     objective : Objective
-        Over the rows that it was trained on.
+        Over the rows that it was trained on, or over held-out ones.
+    errors : LeaveOneOutErrors, optional
+        The errors and their variances; by default of all parameters, by leaving out each row.
 
     Returns
     -------
     LaplacePosterior
     """
+    errors = errors or LeaveOneOutErrors(objective.network, posterior.w, posterior)
     if len(objective.network.shapes) == 1:
         return posterior
-    kernel = LeaveOneOutErrors(objective.network, posterior.w, posterior)
-    squares, logs = objective.rows.sum(kernel)
-    n, calibration = posterior.n, np.maximum(squares / posterior.n, 1.0)
+    squares, logs = objective.rows.sum(errors)
+    n = objective.rows.total_weight
+    calibration = np.maximum(squares / n, 1.0)
     density = -0.5 * (squares / calibration + logs + n * np.log(2 * np.pi * calibration)).sum()
     return replace(posterior, calibration=calibration, leave_one_out=float(density))
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveOneOutErrors(NetworkKernel):
-    """Σ s error² / variance and Σ s log variance of each output, of weights without the row."""
+    """Σ s error² / variance and Σ s log variance of each output, of weights without the row.
+
+    Of the weights as they are for rows that were not trained on.
+    """
 
     posterior: LaplacePosterior
+    trained_on: bool = True
 
     @property
     def floats_per_row(self) -> int:
@@ -406,6 +425,8 @@ class LeaveOneOutErrors(NetworkKernel):
         J, e = self.jacobian(block, work)
         v = np.array([self.posterior.variance(J_k) for J_k in J])
         beta = self.posterior.beta[:, np.newaxis]
+        if not self.trained_on:
+            return e, 1 / beta + v
         s = 1.0 if block.weights is None else np.minimum(block.weights, 1)
         left = np.maximum(1 - s * beta * v, 1e-6)  # of a weight of 2, one copy
         return e / left, 1 / beta + v / left

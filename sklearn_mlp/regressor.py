@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self, overload
@@ -21,6 +22,7 @@ from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .data import Given, checked_inputs, given_validation, prepare
+from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
@@ -89,7 +91,7 @@ default="sigmoid"
 
         The evidence and the error bars assume Gaussian noise, and need "squared_error". With the
         other losses ``solver="lm"`` needs a number as `alpha`, and `return_std` and the attributes
-        that only "lm" sets are not available.
+        of the posterior are not available.
     solver : {"auto", "lm", "lbfgs", "adam", "sgd", "gd"}, default="auto"
         The method that minimises it:
 
@@ -230,11 +232,19 @@ default="sigmoid"
         "identity", or "exp" for the "poisson" loss.
     noise_std_ : float or ndarray of shape (n_outputs,)
         Standard deviation of the noise, in the units of y. The mean of several networks has the
-        mean of their variances. This attribute and the next four exist only after "lm" on the
+        mean of their variances. This attribute and the next five exist after :meth:`fit` on the
         squared error.
+    posterior_kind_ : {"all parameters", "last layer"}
+        Which parameters are uncertain in the error bars. After "lm" these are all. After the other
+        solvers the posterior is computed around the weights that were found, with precisions that
+        the evidence sets: at once if that takes less than about a tenth of the training, and else
+        when it is first asked for. Until then the model refers to the rows of the training. With
+        more than some thousand parameters in it, all layers but the last count as known. Hold rows
+        out then, by `early_stopping`, to see how far they are.
     alpha_ : dict of str to float or ndarray
         The precision of the prior of each group of weights. The keys name the layer, such as
-        "coefs_[0]". The mean of several networks has the geometric mean of their precisions.
+        "coefs_[0]". The mean of several networks has the geometric mean of their precisions. The
+        precision of weights that count as known is infinite.
     log_marginal_likelihood_ : float
         The log evidence, the log density of y, by Laplace's approximation. Of several networks,
         that of the network with the largest share.
@@ -349,6 +359,7 @@ default="sigmoid"
     loss_curve_: list[float]
     _model: Model
     _left_off: LeftOff
+    _hindsight: Hindsight | None
 
     def __init__(
         self,
@@ -513,7 +524,7 @@ default="sigmoid"
             task = self._begin_task(plan)
             monitor = self._monitor(plan, task)
             trained = train(plan, monitor)
-            for stale in ("_left_off", "architectures_"):
+            for stale in ("_left_off", "_hindsight", "architectures_"):
                 self.__dict__.pop(stale, None)
             self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
             if task is not None:
@@ -609,7 +620,8 @@ default="sigmoid"
         return_std : bool, default=False
             Also return the standard deviation of a new observation: the noise and the
             uncertainty of the weights together, by Laplace's approximation. It is available after
-            training by "lm" on the squared error.
+            :meth:`fit` on the squared error, by any solver. The first call may take as long as
+            some tenths of the fit: see `posterior_kind_`.
 
         Returns
         -------
@@ -623,19 +635,13 @@ default="sigmoid"
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`, or with `return_std` if the solver
-            or the loss of the training gives no posterior.
+            If X has other columns than the X of :meth:`fit`, or with `return_std` after training
+            on another loss than the squared error, or by :meth:`partial_fit`.
         """
         check_is_fitted(self)
-        model = self._model
+        model = self._with_posterior() if return_std else self._model
         if return_std and model.posterior is None:
-            solver = getattr(self, "solver_", self.solver)
-            other = "" if self.loss == "squared_error" else f" on loss={self.loss!r}"
-            wanted = " on loss='squared_error'" if other else ""
-            raise ValueError(
-                f"return_std needs a model trained{wanted} by solver='lm', and this one was by "
-                f"{solver!r}{other}, which gives no error bars."
-            )
+            raise ValueError(f"return_std needs a posterior. {self._why_no_posterior()}")
         X = checked_inputs(self, X)
         y = model.predict(X)
         y = y.ravel() if y.shape[1] == 1 else y
@@ -684,6 +690,7 @@ default="sigmoid"
     @weights_.setter
     def weights_(self, weights: list[FloatArray]) -> None:
         self._model = Model.of_weights(weights, self.activation, self._loss().out_activation)
+        self._hindsight = None
 
     def _of_model(self, name: str) -> Model:
         """The fitted model. Raises AttributeError before the fit, so that `hasattr` is False."""
@@ -693,12 +700,36 @@ default="sigmoid"
 
     def _of_posterior(self, name: str) -> Model:
         """The fitted model. Raises AttributeError if it has no posterior."""
-        model = self._of_model(name)
+        self._of_model(name)
+        model = self._with_posterior()
         if model.posterior is None:
-            raise AttributeError(
-                f"{name} exists only after training by solver='lm' on loss='squared_error'."
-            )
+            raise AttributeError(f"{name} needs a posterior. {self._why_no_posterior()}")
         return model
+
+    def _with_posterior(self) -> Model:
+        """The fitted model, with its posterior if it can have one."""
+        if hindsight := vars(self).get("_hindsight"):
+            posterior, importances = hindsight.posterior(), hindsight.relevances()
+            self._model = replace(self._model, posterior=posterior, relevances=importances)
+            self._hindsight = None  # which lets go of the rows
+        return self._model
+
+    def _why_no_posterior(self) -> str:
+        """Why there is none, and what to do."""
+        if self.loss != "squared_error":
+            return (
+                f"That of loss={self.loss!r} is not known: call fit with loss='squared_error', or "
+                "predict quantiles with loss='pinball'."
+            )
+        return (
+            "It is computed by fit over all rows, and these weights are from elsewhere, as from "
+            "partial_fit or from a callback: call fit."
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        if vars(self).get("_hindsight"):
+            self._with_posterior()  # a copy does not take the rows along
+        return super().__getstate__()
 
     @property
     def coefs_(self) -> list[FloatArray]:
@@ -714,6 +745,13 @@ default="sigmoid"
     def out_activation_(self) -> str:
         """The name of the function that turns the network's output into the prediction."""
         return self._of_model("out_activation_").link
+
+    @property
+    def posterior_kind_(self) -> str:
+        """Which parameters are uncertain in the error bars: "all parameters", or "last layer"."""
+        posterior = self._of_posterior("posterior_kind_").posterior
+        assert posterior is not None
+        return posterior.kind
 
     @property
     def noise_std_(self) -> float | FloatArray:
@@ -762,6 +800,7 @@ def _fitted_attributes(
     relevances: FloatArray | None = None,
     left_off: LeftOff | None = None,
     tried: list[dict[str, Any]] | None = None,
+    hindsight: Hindsight | None = None,
 ) -> dict[str, Any]:
     """The fitted attributes for the weights ``w``, at the end of training or on the way."""
     network, data, watched = monitor.network or plan.network, plan.data, monitor.early_stopping
@@ -781,7 +820,7 @@ def _fitted_attributes(
         "n_layers_": len(network.layer_sizes),
         "n_outputs_": data.n_outputs,
     }
-    more = {"_left_off": left_off, "architectures_": tried}
+    more = {"_left_off": left_off, "_hindsight": hindsight, "architectures_": tried}
     return attributes | {name: value for name, value in more.items() if value is not None}
 
 

@@ -20,6 +20,7 @@ from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
 from .growth import Growth, Sample, fits_into_memory, is_in_reach, rows_to_begin_with
+from .hindsight import Hindsight
 from .losses import Loss
 from .model import relevances
 from .monitor import Attempts, Monitor
@@ -396,13 +397,15 @@ class Trained:
     w : array of shape (n_parameters,)
         The weights, in the units of the data.
     posterior : Posterior or None
-        Their posterior, if the solver knows it.
+        Their posterior, if the solver knows it or if it costs little.
     relevances : array of shape (n_features,) or None
         How much each input matters, summing to one. None if there is no posterior.
     left_off : LeftOff or None
         The state from which partial_fit goes on.
     tried : list of dict or None
         The networks that were tried, where the architecture was not given.
+    hindsight : Hindsight or None
+        What the posterior will be computed from when it is asked for.
     """
 
     w: FloatArray
@@ -410,6 +413,7 @@ class Trained:
     relevances: FloatArray | None
     left_off: LeftOff | None
     tried: list[dict[str, Any]] | None = None
+    hindsight: Hindsight | None = None
 
 
 def train(plan: Plan, monitor: Monitor) -> Trained:
@@ -462,8 +466,19 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
     left_off = None
     if rule.name in IN_PARTS:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
-    matters = None if posterior is None else relevances(plan.objective(), posterior.w)
-    return Trained(w, posterior, matters, left_off)
+    if posterior is None:
+        return _in_hindsight(plan, w, monitor, left_off)
+    return Trained(w, posterior, relevances(plan.objective(), posterior.w), left_off)
+
+
+def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff | None) -> Trained:
+    """With the posterior if it costs little beside the training, or with what it needs."""
+    if not plan.loss.is_quadratic or plan.start.one_epoch:
+        return Trained(w, None, None, left_off)
+    hindsight = Hindsight(plan.objective(), w, plan.data.held_out)
+    if not hindsight.is_cheap(monitor.n_iter):
+        return Trained(w, None, None, left_off, hindsight=hindsight)
+    return Trained(w, hindsight.posterior(), hindsight.relevances(), left_off)
 
 
 def _grown(

@@ -398,7 +398,7 @@ def test_an_ensemble_passes_the_loss_on() -> None:
     members = ensemble.fit(X, COUNTS).estimators_
     assert {m.out_activation_ for m in members} == {"exp"}
     np.testing.assert_allclose(ensemble.predict(X), np.mean([m.predict(X) for m in members], 0))
-    with pytest.raises(ValueError, match="on loss='squared_error'"):
+    with pytest.raises(ValueError, match="loss='squared_error'"):
         ensemble.predict(X, return_std=True)
 
 

@@ -208,7 +208,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     columns = [graph("Cast", X.full_name, to=graph.double) for X in operator.inputs]
     X = graph("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
     return_std = _wants_std(container, estimator)
-    results = _mixture(graph, _models(estimator), X, return_std=return_std)
+    models = _models(estimator, with_posterior=return_std)
+    results = _mixture(graph, models, X, return_std=return_std)
     for result, output in zip(results, operator.outputs, strict=True):
         graph("Cast", result, to=guess_proto_type(output.type), output=output.full_name)
 
@@ -216,25 +217,26 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 def _wants_std(options: Any, estimator: Any) -> bool:
     """Whether the standard deviation is asked for; an error if the estimator has none."""
     wanted = bool(options.get_options(estimator, {"return_std": False})["return_std"])
-    if wanted and any(model.posterior is None for model in _models(estimator)):
+    if wanted and any(m.posterior is None for m in _models(estimator, with_posterior=True)):
         raise ValueError(
-            "return_std needs a model with error bars, and this one has none: fit it with "
-            "solver='lm' and loss='squared_error'."
+            "return_std needs a model with error bars, and this one has none: call fit, with "
+            "loss='squared_error'."
         )
     return wanted
 
 
-def _models(estimator: Any) -> list[Model]:
+def _models(estimator: Any, *, with_posterior: bool = False) -> list[Model]:
     """The fitted models of an ensemble's members; of a single estimator its only one."""
-    if not isinstance(estimator, SigmoidMLPEnsembleRegressor):
-        return [estimator._model]
-    for member in estimator.estimators_:
+    members = [estimator]
+    if isinstance(estimator, SigmoidMLPEnsembleRegressor):
+        members = estimator.estimators_
+    for member in members:
         if not isinstance(member, SigmoidMLPRegressor):
             raise TypeError(
                 "Only ensembles of SigmoidMLPRegressor can be converted to ONNX, and this one "
                 f"is of {type(member).__name__}."
             )
-    return [member._model for member in estimator.estimators_]
+    return [m._with_posterior() if with_posterior else m._model for m in members]
 
 
 # The graph ----------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_the_estimator_stays_as_it_was() -> None:
     model = network()
     from_estimator(model)
     assert not hasattr(model, "weights_")
-    fitted(model, X, y)
+    assert fitted(model, X, y).noise_std_ > 0  # which is computed when first asked for
     before = dict(vars(model))
     from_estimator(model, y=-y)
     assert vars(model) == before

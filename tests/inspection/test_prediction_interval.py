@@ -382,8 +382,8 @@ def test_a_model_that_does_not_know_its_uncertainty_is_refused(model: Any) -> No
 
 
 def test_a_network_without_a_posterior_is_refused() -> None:
-    with pytest.raises(ValueError, match="solver='lm'"):
-        from_estimator(fitted(network(solver="lbfgs"), X, y), X, y)
+    with pytest.raises(ValueError, match="loss='squared_error'"):
+        from_estimator(fitted(network(loss="huber"), X, y), X, y)
 
 
 def test_a_gaussian_process_before_its_fit_shows_the_prior(ax: Axes) -> None:

@@ -234,12 +234,21 @@ def test_onnx_has_error_bars_where_the_model_has_them(
     solver: str, loss: str, data: Data, network: MakeModel
 ) -> None:
     model = network(solver=solver, loss=loss).fit(data.X, data.y)
-    if model._model.posterior is None:
-        with pytest.raises(ValueError, match=r"error bars.*solver='lm' and loss='squared_error'"):
+    if loss == "huber":
+        with pytest.raises(ValueError, match=r"error bars.*loss='squared_error'"):
             to_onnx(model, return_std=True)
     else:
         outputs = run(to_onnx(model, return_std=True, dtype=np.float64), data.X)
         assert_close(outputs, model.predict(data.X, return_std=True), 1e-9)
+
+
+def test_onnx_has_the_error_bars_of_the_last_layer(
+    targets: Array, data: Data, network: MakeModel
+) -> None:
+    model = network((30, 60), solver="adam", early_stopping=True).fit(data.raw, targets)
+    outputs = run(to_onnx(model, return_std=True, dtype=np.float64), data.raw)
+    assert model.posterior_kind_ == "last layer"
+    assert_close(outputs, model.predict(data.raw, return_std=True), 1e-8)
 
 
 def test_onnx_of_weights_set_by_hand_has_no_error_bars(

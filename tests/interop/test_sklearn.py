@@ -136,6 +136,7 @@ NEEDS_THE_ROWS = {
     "log_marginal_likelihood_",
     "n_effective_parameters_",
     "noise_std_",
+    "posterior_kind_",
 }
 """Fitted attributes that only the training rows can give."""
 

@@ -83,6 +83,7 @@ def fitted_estimators(data: Data, network: MakeModel, ensemble: MakeEnsemble) ->
         yield network(hidden=(60,), solver=solver, **small).fit(X, y)  # fewer rows than parameters
     for solver in ("adam", "sgd", "gd"):
         yield network(solver=solver).partial_fit(X, y).partial_fit(X, y)
+    yield network(hidden=(60,), solver="adam", early_stopping=True).fit(X, y)  # the last layer
     for solver in ("auto", "lm"):
         yield network(solver=solver, alpha="auto").fit(X, y)
     for solver in ("lbfgs", "adam", "sgd"):

@@ -1,0 +1,131 @@
+"""Error bars in hindsight: the posterior of weights that were trained without one.
+
+Gradient descent knows no posterior, and may have ended anywhere. Around the weights where it ended,
+the evidence sets the precisions of the prior and of the noise all the same, by the equations of
+:mod:`~sklearn_mlp.solvers.evidence` with the weights as they are. The strength of a penalty under
+which they were trained does not enter: it says little of weights that stopped on their way.
+
+The posterior is over all parameters where its matrices are not too large. Else it is over those of
+the output layer alone: see :mod:`~sklearn_mlp.last_layer`. How far the other layers have fitted the
+noise does not show in that one, except on held-out rows. Where there are such rows, and more
+parameters than rows, it is the better one: of all parameters too many are then uncertain.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._typing import FloatArray
+from .curvature import step_cost
+from .growth import fits_into_memory
+from .last_layer import LastLayerErrors, LastLayerPosterior, last_layer, last_layer_sums
+from .model import relevances
+from .network import Network
+from .objective import Objective, Point
+from .posterior import (
+    LaplacePosterior,
+    LeaveOneOutErrors,
+    Posterior,
+    WeightGroups,
+    calibrated,
+    laplace,
+)
+from .rows import Rows
+from .solvers.evidence import reestimate
+
+SETTLED = 0.05
+"""Precisions that change by less, relative to themselves, have settled."""
+
+MOST_ESTIMATES = 10
+"""The most re-estimations."""
+
+MOST_COST = 4e11
+"""What a posterior over all parameters may cost, some ten seconds of one core."""
+
+CHEAP = 0.1
+"""The share of the cost of training up to which a posterior is computed unasked."""
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """The posterior that is computed after training, at once or when it is first asked for.
+
+    Parameters
+    ----------
+    objective : Objective
+        What was minimised, over the rows of the training.
+    w : array of shape (n_parameters,)
+        The weights that training came to.
+    held_out : Rows or None
+        Rows that were not trained on.
+    """
+
+    objective: Objective
+    w: FloatArray
+    held_out: Rows | None
+
+    @property
+    def over_all_parameters(self) -> bool:
+        """Whether the posterior is over all parameters, and not only those of the last layer."""
+        network, n_rows = self.objective.network, self.objective.rows.n_rows
+        if self.held_out is not None and network.n_parameters > n_rows:
+            return False  # the held-out rows know better how wide error bars must be
+        return fits_into_memory(n_rows, network) and self._cost(network) <= MOST_COST
+
+    def _cost(self, network: Network) -> int:
+        """Multiplications, roughly: of the products over the rows, and of each re-estimation."""
+        n_rows, P = self.objective.rows.n_rows, network.n_parameters
+        fewer = min(n_rows, P)
+        return n_rows * P * fewer + MOST_ESTIMATES * step_cost(fewer, P, network.layer_sizes[-1])
+
+    def is_cheap(self, n_passes: int) -> bool:
+        """Whether it costs little beside so many forward and backward passes over the rows."""
+        network, n_rows = self.objective.network, self.objective.rows.n_rows
+        uncertain = network if self.over_all_parameters else last_layer(network)
+        return self._cost(uncertain) <= CHEAP * 3 * n_passes * n_rows * network.n_parameters
+
+    def relevances(self) -> FloatArray:
+        """How far each input moves the predictions, summing to one."""
+        return relevances(self.objective, self.w)
+
+    def posterior(self) -> Posterior:
+        """The posterior, calibrated by the held-out rows, or by leaving out each row."""
+        # In float64, because the products of Gauss-Newton square the condition number.
+        objective = self.objective.over(self.objective.rows.in_dtype(np.float64))
+        w, network = self.w.astype(np.float64), objective.network
+        kind: type[LeaveOneOutErrors]
+        if self.over_all_parameters:
+            kind, point = LeaveOneOutErrors, Point(w, objective.gauss_newton(w))
+        else:
+            kind, network = LastLayerErrors, last_layer(network)
+            point = Point(w[-network.n_parameters :], last_layer_sums(objective, w))
+        posterior = by_evidence(network, point, objective)
+        errors = kind(objective.network, w, posterior, self.held_out is None)
+        if self.held_out is not None:
+            objective = objective.over(self.held_out.in_dtype(np.float64))
+        posterior = calibrated(posterior, objective, errors)
+        return posterior if self.over_all_parameters else LastLayerPosterior(w, posterior)
+
+
+def by_evidence(network: Network, point: Point, objective: Objective) -> LaplacePosterior:
+    """The posterior around a point, with the precisions that the evidence asks for there.
+
+    Parameters
+    ----------
+    network : Network
+        What the point is of: the whole network, or its output layer.
+    point : Point
+    objective : Objective
+    """
+    n = objective.rows.total_weight
+    variance = objective.squared_targets() / n
+    groups = WeightGroups.by_layer(network, per_input=False)
+    alpha: FloatArray = np.ones(len(groups.names))
+    beta: FloatArray = 1 / np.where(variance > 0, variance, 1)
+    for _ in range(MOST_ESTIMATES):
+        posterior = laplace(point, groups, alpha, beta, n)
+        before = np.append(alpha, beta)
+        alpha, beta = reestimate(posterior, point, variance)
+        if np.abs(np.log(np.append(alpha, beta) / before)).max() < SETTLED:
+            break
+    return laplace(point, groups, alpha, beta, n)
