@@ -229,7 +229,7 @@ class SigmoidMLPEnsembleRegressor(
         return_std : bool, default=False
             Also return the standard deviation of a new observation under the mixture of the
             members' predictive distributions, in the units of y. The members must have error
-            bars: networks trained by "lm" do.
+            bars: networks trained on the squared error do.
 
         Returns
         -------

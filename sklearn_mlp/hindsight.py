@@ -78,8 +78,18 @@ class Hindsight:
         fewer = min(n_rows, P)
         return n_rows * P * fewer + MOST_ESTIMATES * step_cost(fewer, P, network.layer_sizes[-1])
 
+    @property
+    def may_be_too_narrow(self) -> bool:
+        """Whether nothing shows how far the layers before the last have fitted the noise."""
+        return not self.over_all_parameters and self.held_out is None
+
     def is_cheap(self, n_passes: int) -> bool:
-        """Whether it costs little beside so many forward and backward passes over the rows."""
+        """Whether it costs little beside so many forward and backward passes over the rows.
+
+        Not if it comes with a warning, which only those who ask for it should see.
+        """
+        if self.may_be_too_narrow:
+            return False
         network, n_rows = self.objective.network, self.objective.rows.n_rows
         uncertain = network if self.over_all_parameters else last_layer(network)
         return self._cost(uncertain) <= CHEAP * 3 * n_passes * n_rows * network.n_parameters

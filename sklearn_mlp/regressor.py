@@ -710,6 +710,13 @@ default="sigmoid"
         """The fitted model, with its posterior if it can have one."""
         if hindsight := vars(self).get("_hindsight"):
             posterior, importances = hindsight.posterior(), hindsight.relevances()
+            if hindsight.may_be_too_narrow:
+                warn(
+                    "The error bars take all layers but the last as known, because the network "
+                    "has too many parameters for more, and no rows were held out to show how far "
+                    "they are: the error bars may be too narrow. Set early_stopping=True.",
+                    UserWarning,
+                )
             self._model = replace(self._model, posterior=posterior, relevances=importances)
             self._hindsight = None  # which lets go of the rows
         return self._model

@@ -152,6 +152,15 @@ def test_held_out_rows_widen_error_bars_that_are_too_narrow() -> None:
     assert covered(model, fresh, truth) > 0.88
 
 
+@pytest.mark.usefixtures("only_the_last_layer")
+def test_a_warning_says_where_nothing_shows_how_far_the_layers_are_known() -> None:
+    X, fresh, y, _ = friedman(3000, 5)
+    model = fitted(SigmoidMLPRegressor((3,), solver="adam", random_state=0), X, y)
+    with pytest.warns(UserWarning, match=r"may be too narrow. Set early_stopping=True"):
+        model.predict(fresh, return_std=True)
+    model.predict(fresh, return_std=True)  # says it once
+
+
 # When it is computed ----------------------------------------------------------------------------
 
 
