@@ -149,7 +149,8 @@ class Network:
         every unit is N(0, 2) at any depth: there a sigmoid bends, but is not saturated. The mean
         and variance of f(z) are the μ and v of the next layer. (LeCun et al., 1998, section 4.6,
         with the mean of the sigmoid taken into account.) A gain below 1 scales all standard
-        deviations down, which gives smoother functions.
+        deviations down, which gives smoother functions. It is shared out among the hidden layers,
+        because it multiplies from layer to layer: the whole network would shrink to a constant.
 
         Parameters
         ----------
@@ -162,6 +163,7 @@ class Network:
         """
         w = np.empty(self.n_parameters)
         *hidden, last = self.layers(w)
+        gain **= 1 / max(len(hidden), 1)
         mean, variance = 0.0, 1.0
         for W in hidden:
             _draw(W, mean, variance, gain, rng)

@@ -318,6 +318,16 @@ def test_many_columns_for_few_rows(kind: str, n_rows: int, n_inputs: int) -> Non
     assert np.mean(densities) > np.mean(lines) - 0.15
 
 
+def test_three_wide_layers_do_not_end_as_a_constant() -> None:
+    random = np.random.default_rng(0)
+    X = random.uniform(size=(550, 5))
+    y = X @ random.normal(size=5)
+    y += random.normal(scale=0.3 * y.std(), size=len(y))
+    model = fitted(SigmoidMLPRegressor((100, 100, 100), random_state=0), X[:50], y[:50])
+    line = BayesianRidge().fit(X[:50], y[:50])
+    assert model.score(X[50:], y[50:]) > line.score(X[50:], y[50:]) - 0.05
+
+
 def test_few_rows_of_diabetes() -> None:
     X, y = load_diabetes(return_X_y=True)
     random = np.random.RandomState(0)
