@@ -3,6 +3,7 @@
     python -m benchmarks [NAME ...] [--threads 1 2] [--quick] [--output PATH]
     python -m benchmarks --report          # the tables and the figure, from the JSON alone
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
+    python -m benchmarks map               # over rows, columns and noise: see problem_map.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -28,7 +29,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import peers, report, tabular
+from benchmarks import peers, problem_map, report, tabular
 
 NAMES = (
     "steps",
@@ -47,6 +48,7 @@ ONCE = ("memory", "import_time", "growth", "grid_search")
 RESULTS = Path(__file__).with_name("results.json")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax", "optimistix")
 TABULAR_LIBRARIES = ("numpy", "scipy", "scikit-learn", "catboost", "pytabkit", "torch")
+MAP_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
 def machine(libraries: Sequence[str] = LIBRARIES) -> dict[str, Any]:
@@ -88,6 +90,9 @@ def run_here(names: list[str], threads: int, turns: int, quick: bool) -> list[di
 def main() -> None:
     if sys.argv[1:2] == ["tabular"]:
         tabular.main(sys.argv[2:], machine(TABULAR_LIBRARIES))
+        return
+    if sys.argv[1:2] == ["map"]:
+        problem_map.main(sys.argv[2:], machine(MAP_LIBRARIES))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all, by default")
