@@ -226,7 +226,7 @@ def test_the_fit_is_the_mean_of_what_was_tried_and_says_what_that_was() -> None:
     assert model.feature_importances_.shape == (5,)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them(seed: int) -> None:
     random = np.random.default_rng(seed)
     X = random.uniform(-1, 1, size=(1300, 4))
