@@ -20,7 +20,7 @@ from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
-from .data import Given, checked_inputs, given_validation, prepare
+from .data import Given, checked_inputs, given_validation, hold_out, prepare
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
@@ -550,6 +550,8 @@ default="sigmoid"
             self, network, data.rows.n_rows, one_epoch=start.one_epoch,
             on_all_rows=start.weights is not None, networks=networks,
         )  # fmt: skip
+        if rule.held_out:
+            data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
         return Plan(network, data, loss, rule, start, rng)
@@ -578,7 +580,8 @@ default="sigmoid"
         if held_out is not None:
             validation = partial(score_and_loss, plan.network, held_out, plan.loss)
         if self.verbose:
-            progress = Progress(rmse=_rmse(plan), score_name="D²" if plan.loss.is_robust else "R²")
+            score_name = "D²" if plan.loss.is_robust else "R²"
+            progress = Progress(rmse=_rmse(plan), score_name=score_name, heading=_heading(plan))
         return kind(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
@@ -783,6 +786,14 @@ def _fitted_attributes(
     }
     more = {"_left_off": left_off, "architectures_": tried}
     return attributes | {name: value for name, value in more.items() if value is not None}
+
+
+def _heading(plan: Plan) -> str:
+    """What is printed before the progress."""
+    held_out, rows = plan.data.held_out, plan.data.rows
+    if held_out is None or not plan.rule.held_out:
+        return ""
+    return f"{held_out.n_rows:,} of {rows.n_rows + held_out.n_rows:,} rows are held out"
 
 
 def _rmse(plan: Plan) -> Callable[[FloatArray, float], float] | None:

@@ -32,12 +32,14 @@ from .solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
     Solver,
     StochasticGradientDescent,
 )
 from .solvers.evidence import SMALL_WEIGHTS, STARTS
+from .solvers.held_out import STRENGTHS
 from .standardize import Moments, Units, change_units
 
 FEW_FREE_ROWS = 0.02
@@ -64,6 +66,19 @@ AUTO_HIDDEN = (50,)
 
 AUTO_ALPHA = 1e-4
 """The value of ``alpha="auto"`` if the evidence does not set it."""
+
+AUTO_HELD_OUT = 0.1
+"""The share of rows that ``solver="auto"`` holds out where it cannot take "lm" by the evidence, """
+
+LEAST_ROWS_TO_HOLD_OUT = 200
+"""if there are at least so many rows."""
+
+HELD_OUT_BATCH_SIZE = 50
+"""The value of ``batch_size="auto"`` in training with rows held out by ``solver="auto"``, """
+
+FASTER = 2.0
+"""whose learning rate is so many times `learning_rate_init`: small minibatches and a mean of the
+weights allow for it."""
 
 AUTO_BATCH_SIZE = 200
 """The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
@@ -171,6 +186,8 @@ class Rule:
         The number of rows to begin with.
     networks : tuple of Network
         Those to try, where none is given.
+    held_out : float
+        The share of the rows to hold out, which set the penalty where the evidence does not.
     """
 
     name: str
@@ -181,18 +198,21 @@ class Rule:
     make_solver: Callable[[RandomState], Solver]
     n_first: int
     networks: tuple[Network, ...] = ()
+    held_out: float = 0.0
 
     @property
     def n_parts(self) -> int | None:
-        """The number of tasks in training from one start: iterations, or ascents and a search."""
+        """The number of tasks in training from one start: iterations, rounds, or ascents."""
         if self.networks:
             return None
+        if self.held_out:
+            return len(STRENGTHS) + 1
         return len(STARTS) + 1 if self.by_evidence else self.max_iter
 
     @property
     def gain(self) -> float:
         """The gain of the initial weights."""
-        return SMALL_WEIGHTS if self.name == "lm" else 1.0
+        return SMALL_WEIGHTS if self.name == "lm" or self.held_out else 1.0
 
 
 def choose_rule(
@@ -222,13 +242,17 @@ def choose_rule(
     on_all_rows = on_all_rows or one_epoch or estimator.early_stopping
     name = solver_name(estimator, network, n_rows, one_epoch=one_epoch, on_all_rows=on_all_rows)
     name = "lm" if networks else name
+    held_out = 0.0
+    if _holds_out(estimator, name, n_rows) and not on_all_rows:
+        name, held_out = "adam", AUTO_HELD_OUT
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
         alpha = float(estimator.alpha)
     else:
-        alpha = 0.0 if by_evidence else AUTO_ALPHA
-    make = partial(make_solver, estimator, name, n_rows, max_iter)
+        alpha = 0.0 if by_evidence or held_out else AUTO_ALPHA
+    make_rule = make_held_out_solver if held_out else make_solver
+    make = partial(make_rule, estimator, name, n_rows, max_iter)
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
@@ -237,7 +261,7 @@ def choose_rule(
         cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
         if cost > AUTO_LM_COST:
             n_first = rows_to_begin_with(n_rows, network, FEW_ROWS_COST)
-    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks)
+    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks, held_out)
 
 
 def choose_networks(
@@ -305,6 +329,12 @@ def solver_name(
     return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 
 
+def _holds_out(estimator: Regressor, name: str, n_rows: int) -> bool:
+    """Whether held-out rows set the penalty: nothing else does, and there are enough rows."""
+    unset = estimator.solver == "auto" and estimator.alpha == "auto" and name != "lm"
+    return unset and n_rows >= LEAST_ROWS_TO_HOLD_OUT
+
+
 def make_solver(
     estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
 ) -> Solver:
@@ -329,6 +359,23 @@ def make_solver(
         return Adam(e.beta_1, e.beta_2, e.epsilon, **minibatches)
     return StochasticGradientDescent(
         e.learning_rate, e.power_t, e.momentum, e.nesterovs_momentum, **minibatches
+    )
+
+
+def make_held_out_solver(
+    estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
+) -> Solver:
+    """The solver whose penalty held-out rows set."""
+    e = estimator
+    batch_size = HELD_OUT_BATCH_SIZE if e.batch_size == "auto" else int(e.batch_size)
+    return HeldOutDescent(
+        FASTER * e.learning_rate_init,
+        min(batch_size, n_rows),
+        max_iter,
+        rng if e.shuffle else None,
+        e.beta_1,
+        e.beta_2,
+        e.epsilon,
     )
 
 
