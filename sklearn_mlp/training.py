@@ -38,8 +38,8 @@ from .solvers import (
     Solver,
     StochasticGradientDescent,
 )
+from .solvers import held_out as held_out_rule
 from .solvers.evidence import SMALL_WEIGHTS, STARTS
-from .solvers.held_out import STRENGTHS
 from .standardize import Moments, Units, change_units
 
 FEW_FREE_ROWS = 0.02
@@ -59,26 +59,14 @@ LADDER_ROWS = 3_000
 """and not on all of them if they are more than this."""
 
 AUTO_LBFGS_ROWS = 10_000
-"""Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
+"""Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above. With
+``alpha="auto"`` it is "adam" for fewer rows too, and some are held out (:func:`_holds_out`)."""
 
 AUTO_HIDDEN = (50,)
 """``hidden_layer_sizes="auto"`` where no evidence finds the width."""
 
 AUTO_ALPHA = 1e-4
-"""The value of ``alpha="auto"`` if the evidence does not set it."""
-
-AUTO_HELD_OUT = 0.1
-"""The share of rows that ``solver="auto"`` holds out where it cannot take "lm" by the evidence, """
-
-LEAST_ROWS_TO_HOLD_OUT = 200
-"""if there are at least so many rows."""
-
-HELD_OUT_BATCH_SIZE = 50
-"""The value of ``batch_size="auto"`` in training with rows held out by ``solver="auto"``, """
-
-FASTER = 2.0
-"""whose learning rate is so many times `learning_rate_init`: small minibatches and a mean of the
-weights allow for it."""
+"""The value of ``alpha="auto"`` if neither the evidence nor held-out rows set the penalty."""
 
 AUTO_BATCH_SIZE = 200
 """The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
@@ -173,7 +161,7 @@ class Rule:
     ----------
     name : {"lm", "lbfgs", "adam", "sgd", "gd"}
     alpha : float
-        Strength of the penalty; 0 if the evidence sets it.
+        Strength of the penalty; 0 if the evidence or held-out rows set it.
     max_iter : int
         Largest number of iterations or epochs.
     n_init : int
@@ -187,7 +175,7 @@ class Rule:
     networks : tuple of Network
         Those to try, where none is given.
     held_out : float
-        The share of the rows to hold out, which set the penalty where the evidence does not.
+        The share of the rows to hold out, if these set the penalty; else 0.
     """
 
     name: str
@@ -206,7 +194,7 @@ class Rule:
         if self.networks:
             return None
         if self.held_out:
-            return len(STRENGTHS) + 1
+            return len(held_out_rule.STRENGTHS) + 1
         return len(STARTS) + 1 if self.by_evidence else self.max_iter
 
     @property
@@ -244,7 +232,7 @@ def choose_rule(
     name = "lm" if networks else name
     held_out = 0.0
     if _holds_out(estimator, name, n_rows) and not on_all_rows:
-        name, held_out = "adam", AUTO_HELD_OUT
+        name, held_out = "adam", held_out_rule.HELD_OUT
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
@@ -332,7 +320,7 @@ def solver_name(
 def _holds_out(estimator: Regressor, name: str, n_rows: int) -> bool:
     """Whether held-out rows set the penalty: nothing else does, and there are enough rows."""
     unset = estimator.solver == "auto" and estimator.alpha == "auto" and name != "lm"
-    return unset and n_rows >= LEAST_ROWS_TO_HOLD_OUT
+    return unset and n_rows >= held_out_rule.LEAST_ROWS
 
 
 def make_solver(
@@ -367,9 +355,10 @@ def make_held_out_solver(
 ) -> Solver:
     """The solver whose penalty held-out rows set."""
     e = estimator
-    batch_size = HELD_OUT_BATCH_SIZE if e.batch_size == "auto" else int(e.batch_size)
+    largest = max(1, min(held_out_rule.BATCH_SIZE, n_rows // held_out_rule.LEAST_BATCHES))
+    batch_size = largest if e.batch_size == "auto" else int(e.batch_size)
     return HeldOutDescent(
-        FASTER * e.learning_rate_init,
+        held_out_rule.FASTER * e.learning_rate_init,
         min(batch_size, n_rows),
         max_iter,
         rng if e.shuffle else None,
