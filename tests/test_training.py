@@ -17,6 +17,7 @@ from sklearn_mlp.solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
     Solver,
@@ -158,7 +159,8 @@ def test_auto_is_lm_under_the_evidence_where_it_can_begin_on_few_rows() -> None:
     [
         ("squared_error", "auto", 200, "lm"),
         ("squared_error", 1.0, 200, "lm"),
-        ("huber", "auto", 200, "lbfgs"),
+        ("huber", "auto", 199, "lbfgs"),
+        ("huber", "auto", 200, "adam"),
         ("huber", 1.0, 200, "lm"),
         ("poisson", "auto", 10_001, "adam"),
         ("poisson", 1.0, 200, "lm"),
@@ -229,6 +231,39 @@ def test_minibatches_are_as_the_parameters_say(
     assert isinstance(solver, MinibatchSolver)
     assert solver.batch_size == expected
     assert solver.rng is (rng if shuffle else None)
+
+
+DEEP = Network([20, 100, 100, 100, 1], "sigmoid")  # 22,401 parameters
+
+
+def test_where_no_evidence_sets_the_penalty_held_out_rows_do() -> None:
+    rule = choose_rule(regressor(max_iter=17), DEEP, 5_000, one_epoch=False)
+    assert (rule.name, rule.alpha, rule.held_out, rule.by_evidence) == ("adam", 0.0, 0.1, False)
+    assert (rule.n_parts, rule.gain) == (5, 0.5)  # four rounds, of which the best goes on
+    solver = rule.make_solver(np.random.RandomState(0))
+    assert isinstance(solver, HeldOutDescent)
+    assert (solver.learning_rate_init, solver.batch_size, solver.max_iter) == (0.002, 50, 17)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "context"),
+    [
+        ({"alpha": 1e-4}, {}),
+        ({"solver": "adam"}, {}),
+        ({"solver": "lbfgs"}, {}),
+        ({"solver": "lm"}, {}),
+        ({"early_stopping": True}, {}),
+        ({}, {"one_epoch": True}),
+        ({}, {"on_all_rows": True}),  # from given weights
+    ],
+)
+def test_no_rows_are_held_out_unasked_where_anything_is_set(
+    parameters: dict[str, Any], context: dict[str, bool]
+) -> None:
+    arguments: dict[str, Any] = {"one_epoch": False, **context}
+    rule = choose_rule(regressor(**parameters), DEEP, 5_000, **arguments)
+    assert rule.held_out == 0.0
+    assert not isinstance(rule.make_solver(np.random.RandomState(0)), HeldOutDescent)
 
 
 # What comes of it ---------------------------------------------------------------------------
