@@ -355,6 +355,7 @@ def make_held_out_solver(
 ) -> Solver:
     """The solver whose penalty held-out rows set."""
     e = estimator
+    n_rows = int((1 - held_out_rule.HELD_OUT) * n_rows)
     largest = max(1, min(held_out_rule.BATCH_SIZE, n_rows // held_out_rule.LEAST_BATCHES))
     batch_size = largest if e.batch_size == "auto" else int(e.batch_size)
     return HeldOutDescent(
