@@ -130,10 +130,30 @@ def prepare(
     own = _moments(rows, loss) if estimator.standardize else None
     if own and moments:
         own = (moments[0] + own[0], moments[1] + own[1])
-    units = _units(own, loss, X.dtype) if own else Units.raw(X.shape[1], y.shape[1])
-    rows = rows.in_units(units).in_dtype(X.dtype)
-    held_out = held_out and held_out.in_units(units).in_dtype(X.dtype)
-    return Data(rows, held_out, own, X.dtype, given)
+    return _in_units_of(own, rows, held_out, loss, given)
+
+
+def hold_out(data: Data, fraction: float, loss: Loss, rng: RandomState) -> Data:
+    """The same data, of which some rows are held out. The units are those of the others.
+
+    Parameters
+    ----------
+    data : Data
+        Without held-out rows.
+    fraction : float
+        The share to hold out.
+    loss : Loss
+    rng : RandomState
+        Chooses the rows.
+
+    Returns
+    -------
+    Data
+    """
+    raw = data.rows.in_units(Units.raw(data.n_inputs, data.n_outputs)).in_dtype(np.float64)
+    rows, held_out = _split(raw, fraction, rng)
+    moments = _moments(rows, loss) if data.moments else None
+    return _in_units_of(moments, rows, held_out, loss, data.given)
 
 
 # Checks -----------------------------------------------------------------------------------------
@@ -252,6 +272,21 @@ def _moments(rows: Rows, loss: Loss) -> tuple[Moments, Moments]:
     """The moments of the inputs and of the targets. A robust loss has robust target moments."""
     inputs, targets = rows.moments()
     return inputs, rows.robust_target_moments(loss.center) if loss.is_robust else targets
+
+
+def _in_units_of(
+    moments: tuple[Moments, Moments] | None,
+    rows: Rows,
+    held_out: Rows | None,
+    loss: Loss,
+    given: Given,
+) -> Data:
+    """The data of raw rows, as z-scores with these moments. Without moments they stay raw."""
+    dtype = rows.X.dtype
+    units = _units(moments, loss, dtype) if moments else rows.units
+    rows = rows.in_units(units).in_dtype(dtype)
+    held_out = held_out and held_out.in_units(units).in_dtype(dtype)
+    return Data(rows, held_out, moments, dtype, given)
 
 
 def _units(moments: tuple[Moments, Moments], loss: Loss, dtype: DTypeLike) -> Units:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
@@ -159,6 +160,11 @@ class Monitor(History):
         for f in fields(History):
             setattr(self, f.name, getattr(attempt, f.name))
         self.loss_curve = before + attempt.loss_curve
+
+    def go_on_from(self, attempt: Self) -> None:
+        """Begin with a copy of the history of an earlier attempt."""
+        for f in fields(History):
+            setattr(self, f.name, copy(getattr(attempt, f.name)))
 
     def close(self) -> None:
         """Print the last iteration, and end an iteration that has begun and was not recorded."""

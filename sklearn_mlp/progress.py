@@ -20,6 +20,8 @@ class Progress:
         Maps weights and loss to the printed RMSE, in the units of y.
     score_name : str, default="R²"
         The printed name of the validation score.
+    heading : str, default=""
+        What is printed before the table.
     """
 
     def __init__(
@@ -27,10 +29,11 @@ class Progress:
         *,
         rmse: Callable[[FloatArray, float], float] | None = None,
         score_name: str = "R²",
+        heading: str = "",
     ) -> None:
         self._rmse, self._score_name = rmse, score_name
         self._table = _Table()
-        self._heading = ""
+        self._heading = heading
         self._begin()
 
     def _begin(self) -> None:

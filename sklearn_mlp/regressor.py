@@ -21,7 +21,7 @@ from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
-from .data import Given, checked_inputs, given_validation, prepare
+from .data import Given, checked_inputs, given_validation, hold_out, prepare
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
@@ -99,7 +99,8 @@ default="sigmoid"
         - "lbfgs", a quasi-Newton method over all rows;
         - "adam" and "sgd", stochastic gradient descent by minibatches;
         - "gd", the article's gradient descent, with one step over all rows in each epoch;
-        - "auto": "lm" if it supports the `loss` and the network is in reach; else "lbfgs" up to
+        - "auto": "lm" if it supports the `loss` and the network is in reach; else, with `alpha`
+          "auto", "adam" with a tenth of the rows held out (see `alpha`); else "lbfgs" up to
           10,000 rows, and "adam" above. Under the evidence networks of up to some 2,000
           parameters are in reach, with any number of rows: training begins on some of the rows,
           and goes on with more. So are all networks with fewer than some hundred rows. With a
@@ -110,27 +111,33 @@ default="sigmoid"
         shrinks from 0.1 to 0.0001 in the units of the targets (see `standardize`).
     alpha : "auto" or float, default="auto"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. With "auto" the
-        evidence sets it under "lm", for each group of weights; otherwise it is 1e-4. For the
-        error bars after a fit with 0, the prior is that of 1e-10.
+        evidence sets it under "lm", for each group of weights. Where `solver` "auto" is not "lm",
+        held-out rows set it: a tenth of the rows, if there are at least 200. Training makes up to
+        four rounds, the last two with a penalty, and then the best goes on; it keeps the weights
+        that predict the held-out rows best. Rounds after the first multiply each input by how
+        much it has mattered. This is not done under `early_stopping`, in :meth:`partial_fit`, and
+        from the weights of a `warm_start`. In all other cases it is 1e-4. For the error bars
+        after a fit with 0, the prior is that of 1e-10.
     batch_size : "auto" or int, default="auto"
-        Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``.
+        Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``, and
+        up to 50 where held-out rows set `alpha`.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
         Schedule of the learning rate of "sgd": it is constant; it falls as
         ``learning_rate_init / (samples seen + 1) ** power_t``; or it is divided by 5 whenever
         the loss (under `early_stopping`, the validation score) has stalled.
     learning_rate_init : float, default=0.001
-        Step size of "adam", "sgd" and "gd".
+        Step size of "adam", "sgd" and "gd". It is doubled where held-out rows set `alpha`.
     power_t : float, default=0.5
         Exponent of the "invscaling" schedule.
     max_iter : int, default=200
         Largest number of iterations. For "adam", "sgd" and "gd" these are epochs. "lm" with
         ``alpha="auto"`` makes several ascents of the evidence, with up to `max_iter` iterations
-        each.
+        each. Where held-out rows set `alpha`, it is the number for all rounds together.
     shuffle : bool, default=True
         Whether each epoch draws new minibatches.
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial weights, of the rows that `early_stopping` holds out, and of the
-        minibatches. Pass an int for the same result at each call.
+        Seed of the initial weights, of the rows that are held out, and of the minibatches.
+        Pass an int for the same result at each call.
     tol : float, default=1e-4
         "lbfgs" stops when no component of the gradient is larger than `tol`. "lm" stops when no
         component is larger than a ten-thousandth of `tol`, because its last steps cost little;
@@ -165,8 +172,8 @@ default="sigmoid"
     max_fun : int, default=15000
         Largest number of evaluations of the loss by "lbfgs".
     n_init : int, default=1
-        Number of random starts. The best is kept: by the score on held-out rows under
-        `early_stopping`, else by the evidence under "lm", else by the loss. Not used where
+        Number of random starts. The best is kept: by the score on held-out rows if there
+        are any, else by the evidence under "lm", else by the loss. Not used where
         ``hidden_layer_sizes="auto"`` finds the width, since that makes several starts anyway.
     standardize : bool, default=True
         Whether to train on z-scores of X and y. Predictions then do not depend on the units of
@@ -209,19 +216,20 @@ default="sigmoid"
     loss_ : float
         The loss at the last iteration.
     best_loss_ : float or None
-        The lowest loss; None under `early_stopping`.
+        The lowest loss; None if rows were held out.
     loss_curve_ : list of float
-        The loss at each iteration.
+        The loss at each iteration. Where held-out rows set `alpha`, it is without the penalty.
     validation_scores_ : list of float or None
-        The score on the held-out rows at each iteration; None without `early_stopping`.
+        The score on the held-out rows at each iteration; None if none were held out. They are
+        under `early_stopping`, and where they set `alpha`.
     validation_loss_curve_ : list of float or None
         The loss on the held-out rows, without the penalty, in the units of `loss_curve_`.
     best_validation_score_ : float or None
         The best of the `validation_scores_`.
     n_iter_ : int
         Number of iterations of the last call of :meth:`fit`, or of all calls of
-        :meth:`partial_fit`. Of several starts or ascents, this and `loss_curve_` are those of
-        the best.
+        :meth:`partial_fit`. Of several starts, ascents or rounds, this and `loss_curve_` are
+        those of the best.
     t_ : int
         Number of rows seen, counted in every epoch.
     n_layers_ : int
@@ -283,7 +291,8 @@ default="sigmoid"
 
         ŷ = Σ p_m ŷ_m,    σ² = Σ p_m σ_m² + Σ p_m (ŷ_m - ŷ)².
 
-    Training uses the dtype of X, except that "lm" always computes in float64.
+    Training uses the dtype of X, except that "lm" always computes in float64, and training where
+    held-out rows set `alpha` in float32, on z-scores.
 
     References
     ----------
@@ -561,6 +570,8 @@ default="sigmoid"
             self, network, data.rows.n_rows, one_epoch=start.one_epoch,
             on_all_rows=start.weights is not None, networks=networks,
         )  # fmt: skip
+        if rule.held_out:
+            data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
         return Plan(network, data, loss, rule, start, rng)
@@ -589,7 +600,8 @@ default="sigmoid"
         if held_out is not None:
             validation = partial(score_and_loss, plan.network, held_out, plan.loss)
         if self.verbose:
-            progress = Progress(rmse=_rmse(plan), score_name="D²" if plan.loss.is_robust else "R²")
+            score_name = "D²" if plan.loss.is_robust else "R²"
+            progress = Progress(rmse=_rmse(plan), score_name=score_name, heading=_heading(plan))
         return kind(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
@@ -829,6 +841,14 @@ def _fitted_attributes(
     }
     more = {"_left_off": left_off, "_hindsight": hindsight, "architectures_": tried}
     return attributes | {name: value for name, value in more.items() if value is not None}
+
+
+def _heading(plan: Plan) -> str:
+    """What is printed before the progress."""
+    held_out, rows = plan.data.held_out, plan.data.rows
+    if held_out is None or not plan.rule.held_out:
+        return ""
+    return f"{held_out.n_rows:,} of {rows.n_rows + held_out.n_rows:,} rows are held out"
 
 
 def _rmse(plan: Plan) -> Callable[[FloatArray, float], float] | None:

@@ -33,11 +33,13 @@ from .solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
     Solver,
     StochasticGradientDescent,
 )
+from .solvers import held_out as held_out_rule
 from .solvers.evidence import SMALL_WEIGHTS, STARTS
 from .standardize import Moments, Units, change_units
 
@@ -58,13 +60,14 @@ LADDER_ROWS = 3_000
 """and not on all of them if they are more than this."""
 
 AUTO_LBFGS_ROWS = 10_000
-"""Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above."""
+"""Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above. With
+``alpha="auto"`` it is "adam" for fewer rows too, and some are held out (:func:`_holds_out`)."""
 
 AUTO_HIDDEN = (50,)
 """``hidden_layer_sizes="auto"`` where no evidence finds the width."""
 
 AUTO_ALPHA = 1e-4
-"""The value of ``alpha="auto"`` if the evidence does not set it."""
+"""The value of ``alpha="auto"`` if neither the evidence nor held-out rows set the penalty."""
 
 AUTO_BATCH_SIZE = 200
 """The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
@@ -159,7 +162,7 @@ class Rule:
     ----------
     name : {"lm", "lbfgs", "adam", "sgd", "gd"}
     alpha : float
-        Strength of the penalty; 0 if the evidence sets it.
+        Strength of the penalty; 0 if the evidence or held-out rows set it.
     max_iter : int
         Largest number of iterations or epochs.
     n_init : int
@@ -172,6 +175,8 @@ class Rule:
         The number of rows to begin with.
     networks : tuple of Network
         Those to try, where none is given.
+    held_out : float
+        The share of the rows to hold out, if these set the penalty; else 0.
     """
 
     name: str
@@ -182,18 +187,21 @@ class Rule:
     make_solver: Callable[[RandomState], Solver]
     n_first: int
     networks: tuple[Network, ...] = ()
+    held_out: float = 0.0
 
     @property
     def n_parts(self) -> int | None:
-        """The number of tasks in training from one start: iterations, or ascents and a search."""
+        """The number of tasks in training from one start: iterations, rounds, or ascents."""
         if self.networks:
             return None
+        if self.held_out:
+            return len(held_out_rule.STRENGTHS) + 1
         return len(STARTS) + 1 if self.by_evidence else self.max_iter
 
     @property
     def gain(self) -> float:
         """The gain of the initial weights."""
-        return SMALL_WEIGHTS if self.name == "lm" else 1.0
+        return SMALL_WEIGHTS if self.name == "lm" or self.held_out else 1.0
 
 
 def choose_rule(
@@ -223,13 +231,17 @@ def choose_rule(
     on_all_rows = on_all_rows or one_epoch or estimator.early_stopping
     name = solver_name(estimator, network, n_rows, one_epoch=one_epoch, on_all_rows=on_all_rows)
     name = "lm" if networks else name
+    held_out = 0.0
+    if _holds_out(estimator, name, n_rows, network) and not on_all_rows:
+        name, held_out = "adam", held_out_rule.HELD_OUT
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
         alpha = float(estimator.alpha)
     else:
-        alpha = 0.0 if by_evidence else AUTO_ALPHA
-    make = partial(make_solver, estimator, name, n_rows, max_iter)
+        alpha = 0.0 if by_evidence or held_out else AUTO_ALPHA
+    make_rule = make_held_out_solver if held_out else make_solver
+    make = partial(make_rule, estimator, name, n_rows, max_iter)
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
@@ -238,7 +250,7 @@ def choose_rule(
         cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
         if cost > AUTO_LM_COST:
             n_first = rows_to_begin_with(n_rows, network, FEW_ROWS_COST)
-    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks)
+    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks, held_out)
 
 
 def choose_networks(
@@ -306,6 +318,16 @@ def solver_name(
     return "lbfgs" if n_rows <= AUTO_LBFGS_ROWS else "adam"
 
 
+def _holds_out(estimator: Regressor, name: str, n_rows: int, network: Network) -> bool:
+    """Whether held-out rows set the penalty: nothing else does, and there are enough rows.
+
+    Other losses with more rows than parameters hardly need one, and "lbfgs" comes to their minimum.
+    """
+    unset = estimator.solver == "auto" and estimator.alpha == "auto" and name != "lm"
+    needed = estimator.loss == "squared_error" or network.n_parameters > n_rows
+    return unset and needed and n_rows >= held_out_rule.LEAST_ROWS
+
+
 def make_solver(
     estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
 ) -> Solver:
@@ -330,6 +352,25 @@ def make_solver(
         return Adam(e.beta_1, e.beta_2, e.epsilon, **minibatches)
     return StochasticGradientDescent(
         e.learning_rate, e.power_t, e.momentum, e.nesterovs_momentum, **minibatches
+    )
+
+
+def make_held_out_solver(
+    estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
+) -> Solver:
+    """The solver whose penalty held-out rows set."""
+    e = estimator
+    n_rows = int((1 - held_out_rule.HELD_OUT) * n_rows)
+    largest = max(1, min(held_out_rule.BATCH_SIZE, n_rows // held_out_rule.LEAST_BATCHES))
+    batch_size = largest if e.batch_size == "auto" else int(e.batch_size)
+    return HeldOutDescent(
+        held_out_rule.FASTER * e.learning_rate_init,
+        min(batch_size, n_rows),
+        max_iter,
+        rng if e.shuffle else None,
+        e.beta_1,
+        e.beta_2,
+        e.epsilon,
     )
 
 

@@ -17,6 +17,7 @@ from sklearn_mlp.solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
     Solver,
@@ -172,6 +173,14 @@ def test_auto_takes_a_solver_that_takes_the_loss(
     assert chosen(n_rows, loss=loss, alpha=alpha) == expected
 
 
+def test_rows_are_held_out_for_other_losses_where_parameters_are_more_than_rows() -> None:
+    wide = (10, 50, 1)  # 601 parameters
+    assert chosen(199, wide, loss="huber") == "lbfgs"
+    assert chosen(200, wide, loss="huber") == "adam"
+    assert chosen(600, wide, loss="huber") == "adam"
+    assert chosen(601, wide, loss="huber") == "lbfgs"
+
+
 @pytest.mark.parametrize("solver", ["lm", "lbfgs", "adam", "sgd", "gd"])
 def test_a_solver_that_is_named_is_taken(solver: str) -> None:
     for n_rows in (1, 10**9):
@@ -229,6 +238,39 @@ def test_minibatches_are_as_the_parameters_say(
     assert isinstance(solver, MinibatchSolver)
     assert solver.batch_size == expected
     assert solver.rng is (rng if shuffle else None)
+
+
+DEEP = Network([20, 100, 100, 100, 1], "sigmoid")  # 22,401 parameters
+
+
+def test_where_no_evidence_sets_the_penalty_held_out_rows_do() -> None:
+    rule = choose_rule(regressor(max_iter=17), DEEP, 5_000, one_epoch=False)
+    assert (rule.name, rule.alpha, rule.held_out, rule.by_evidence) == ("adam", 0.0, 0.1, False)
+    assert (rule.n_parts, rule.gain) == (5, 0.5)  # four rounds, of which the best goes on
+    solver = rule.make_solver(np.random.RandomState(0))
+    assert isinstance(solver, HeldOutDescent)
+    assert (solver.learning_rate_init, solver.batch_size, solver.max_iter) == (0.002, 50, 17)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "context"),
+    [
+        ({"alpha": 1e-4}, {}),
+        ({"solver": "adam"}, {}),
+        ({"solver": "lbfgs"}, {}),
+        ({"solver": "lm"}, {}),
+        ({"early_stopping": True}, {}),
+        ({}, {"one_epoch": True}),
+        ({}, {"on_all_rows": True}),  # from given weights
+    ],
+)
+def test_no_rows_are_held_out_unasked_where_anything_is_set(
+    parameters: dict[str, Any], context: dict[str, bool]
+) -> None:
+    arguments: dict[str, Any] = {"one_epoch": False, **context}
+    rule = choose_rule(regressor(**parameters), DEEP, 5_000, **arguments)
+    assert rule.held_out == 0.0
+    assert not isinstance(rule.make_solver(np.random.RandomState(0)), HeldOutDescent)
 
 
 # What comes of it ---------------------------------------------------------------------------

@@ -53,6 +53,10 @@ class MinibatchSolver(Solver):
         It works on `size` parameters at a time: see :func:`in_parts`.
         """
 
+    def judged(self, w: FloatArray) -> FloatArray:
+        """The weights that the monitor judges after an epoch: those that the last step gave."""
+        return w
+
     def lower_rate(self) -> bool:
         """Lower the learning rate after a stall. Return whether that was possible."""
         return False
@@ -69,7 +73,8 @@ class MinibatchSolver(Solver):
         value_and_gradient = objective.on_minibatches(w, g)
         for _ in range(self.max_iter):
             monitor.begin_iteration()
-            monitor.record(w, self._epoch(objective.rows, w, g, value_and_gradient))
+            loss = self._epoch(objective.rows, w, g, value_and_gradient)
+            monitor.record(self.judged(w), loss)
             if monitor.stalled or monitor.stopped:
                 if monitor.stopped or not self.lower_rate():
                     monitor.converged = True
