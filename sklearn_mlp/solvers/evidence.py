@@ -12,15 +12,17 @@ together, until the evidence has settled, and then one for each input.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn.neighbors import NearestNeighbors
 
-from .._typing import FloatArray
+from .._typing import FloatArray, IntArray
 from ..monitor import Attempts, Monitor
-from ..objective import Objective, Point, Precisions
+from ..network import Workspace
+from ..objective import NetworkKernel, Objective, Point, Precisions
 from ..posterior import (
     LEAST_FREE_ROWS,
     NOISE_RANGE,
@@ -29,7 +31,7 @@ from ..posterior import (
     calibrated,
     laplace,
 )
-from ..rows import GRID
+from ..rows import GRID, Block, Sums, Work
 from .base import Solver
 from .levenberg_marquardt import Damping, step
 from .variable_projection import VariableProjection
@@ -108,6 +110,12 @@ EXACT_COST = 5e9
 
 MOST_EXACT_STEPS = 1_000
 """With few rows the cost would allow for hundreds of starts; what ten do not find is not there."""
+
+NEIGHBOURS = 1_000
+"""On the way from so many rows to their neighbours the function is looked at."""
+
+IDLE = 1e-7
+"""A unit has no part in the output if all its weights to the next layer are smaller."""
 
 MIN_EXACT_STEPS = 20
 """With fewer steps it is not begun."""
@@ -271,8 +279,9 @@ class EvidenceMaximization(Solver):
         exact = False
         try:
             for attempt, w in self._exact_candidates(objective, ascent, search):
-                search.end(attempt, posterior_at(w, objective, ascent.posterior), w)
-                exact = attempt.loss_curve[-1] < EXACT_LOSS
+                posterior = between_rows(posterior_at(w, objective, ascent.posterior), objective)
+                search.end(attempt, posterior, w)
+                exact = posterior is not None and attempt.loss_curve[-1] < EXACT_LOSS
                 if exact or search.enough:
                     break
         finally:  # an interrupted search counts too
@@ -303,6 +312,67 @@ class EvidenceMaximization(Solver):
             yield attempt, w
             steps -= attempt.n_iter
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
+
+
+def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePosterior | None:
+    """The posterior of weights without a penalty, as far as they can be believed between the rows.
+
+    None if the function is wild there. If no row says where it bends, the noise is at least
+    LEAST_NOISE_OF_FEW, so that the posterior takes for uncertain what hardly moves the rows.
+    """
+    if not is_tame(objective, posterior.w):
+        return None
+    if bends_where_rows_are(objective, posterior.w):
+        return posterior
+    variance = objective.squared_targets() / objective.rows.total_weight
+    noise = LEAST_NOISE_OF_FEW**2 * np.where(variance > 0, variance, 1)
+    beta = np.minimum(posterior.beta, 1 / noise)
+    return on_rows_of(objective, replace(posterior, beta=beta))
+
+
+def is_tame(objective: Objective, w: FloatArray) -> bool:
+    """Whether the function stays near the range of the targets between neighbouring rows."""
+    network, rows = objective.network, objective.rows
+    some = rows.take(np.linspace(0, rows.n_rows - 1, min(rows.n_rows, NEIGHBOURS)).astype(np.intp))
+    block = some.whole()
+    X, y = block.inputs.T, block.targets
+    neighbours = X[NearestNeighbors(n_neighbors=2).fit(X).kneighbors(return_distance=False)[:, 1]]
+    between = np.vstack([X + part * (neighbours - X) for part in (0.25, 0.5, 0.75)])
+    workspace = Workspace(network.layer_sizes, len(between), rows.dtype)
+    z = network.pass_over(w, np.ascontiguousarray(between.T), workspace)
+    low, high = y.min(axis=1, keepdims=True), y.max(axis=1, keepdims=True)
+    return bool((np.abs(2 * z - low - high) <= 3 * (high - low)).all())
+
+
+@dataclass(frozen=True, eq=False)
+class BiasSlopes(NetworkKernel):
+    """Σ s² and Σ s⁴ over rows and outputs, where s is the derivative by each hidden bias."""
+
+    positions: IntArray
+
+    def __call__(self, block: Block, work: Work) -> Sums:
+        """The terms of a block."""
+        J, _ = self.jacobian(block, work)
+        squares = J[:, self.positions] ** 2
+        return Sums(squares.sum(axis=(0, 2)), (squares**2).sum(axis=(0, 2)))
+
+
+def bends_where_rows_are(objective: Objective, w: FloatArray) -> bool:
+    """Whether all hidden units that have a part in the output are seen at work.
+
+    Weights without a penalty can fit all rows and be anything between them: a steep sigmoid has its
+    step between two rows, and no row says where. The rows that see a unit, by the derivatives s of
+    the output by its bias, are (Σ s²)² / Σ s⁴ in number. They must be more than its weights.
+    """
+    network = objective.network
+    *hidden, last = network.layers(w)
+    numbers = network.layers(np.arange(network.n_parameters, dtype=np.float64))
+    positions = np.concatenate([layer[0] for layer in numbers[:-1]]).astype(np.intp)
+    squares, fourths = objective.rows.sum(BiasSlopes(network, w, positions))
+    outgoing = [np.abs(W[1:]).max(axis=1) for W in (*hidden[1:], last)]
+    n_weights = np.repeat([len(W) for W in hidden], [W.shape[1] for W in hidden])
+    seen = squares**2 > n_weights * fourths
+    return bool((seen | (np.concatenate(outgoing) < IDLE)).all())
 
 
 def log_evidence_of(posterior: LaplacePosterior, monitor: Monitor) -> float:

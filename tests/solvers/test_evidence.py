@@ -15,7 +15,14 @@ from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.evidence import BEHIND, SMALL_WEIGHTS, SURE_ESTIMATES, Ascent
+from sklearn_mlp.solvers.evidence import (
+    BEHIND,
+    SMALL_WEIGHTS,
+    SURE_ESTIMATES,
+    Ascent,
+    bends_where_rows_are,
+    is_tame,
+)
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
 from tests.helpers import fitted
@@ -374,3 +381,52 @@ def test_what_an_interruption_keeps_has_all_that_a_finished_fit_has(
     assert p.log_evidence == pytest.approx(exact.log_evidence, rel=1e-9)
     assert p.calibration[0] > 1
     assert model.feature_importances_.sum() == pytest.approx(1)
+
+
+# Between the rows -----------------------------------------------------------------------------
+
+
+def steps(positions: list[float], heights: list[float], slope: float) -> np.ndarray:
+    """The weights of a network of one input that adds up sigmoid steps."""
+    coefs = np.full(len(positions), slope)
+    return np.concatenate([-slope * np.array(positions), coefs, [0.0], heights])
+
+
+@pytest.mark.parametrize(
+    ("positions", "heights", "slope", "tame", "bends"),
+    [
+        ([-0.5, 0.3], [1.0, 1.0], 4.0, True, True),
+        ([-0.53, 0.32], [1.0, 1.0], 400.0, True, False),  # each step between two rows
+        ([0.01, 0.04], [100.0, -100.0], 400.0, False, False),  # a spike between two rows
+    ],
+)
+def test_weights_that_no_row_has_seen_at_work(
+    positions: list[float], heights: list[float], slope: float, tame: bool, bends: bool
+) -> None:
+    x = np.linspace(-1, 1, 41)[:, np.newaxis]
+    objective = Objective(Network([1, 2, 1], "sigmoid"), Rows(x, np.sign(x)), 0.0)
+    w = steps(positions, heights, slope)
+    assert is_tame(objective, w) == tame
+    assert bends_where_rows_are(objective, w) == bends
+
+
+def test_a_steep_unit_without_a_part_in_the_output_does_not_matter() -> None:
+    x = np.linspace(-1, 1, 41)[:, np.newaxis]
+    objective = Objective(Network([1, 2, 1], "sigmoid"), Rows(x, x), 0.0)
+    w = steps([-0.5, 0.32], [1.0, 0.0], 4.0)
+    w[[1, 3]] = -0.32 * 400, 400
+    assert bends_where_rows_are(objective, w)
+    w[-1] = 1.0
+    assert not bends_where_rows_are(objective, w)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_error_bars_know_that_a_step_may_be_anywhere_between_two_rows(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x = random.uniform(size=(1650, 1))
+    y = (x > 0.3) + 0.7 * (x > 0.55) - 0.5 * (x > 0.8)
+    X, fresh, y, truth = x[:150], x[150:], y[:150, 0], y[150:, 0]
+    model = fitted(SigmoidMLPRegressor(random_state=seed), X, y)
+    mean, std = model.predict(fresh, return_std=True)
+    assert np.mean(np.abs(truth - mean) < 1.96 * std) > 0.95
+    assert model.score(fresh, truth) > 0.9
