@@ -148,7 +148,7 @@ default="sigmoid"
     verbose : bool, default=False
         Whether to print the progress, with the RMSE in the units of y: a line for each of the
         first ten iterations, then for every tenth up to 100, and so on. It includes the time that
-        is left until `max_iter`.
+        is left until `max_iter`. The first line says which method `solver` "auto" takes, and why.
     warm_start : bool, default=False
         Whether to start from the current `weights_`, if there are any. They can come from the
         last fit, or be set before the first.
@@ -240,7 +240,7 @@ default="sigmoid"
         "identity", or "exp" for the "poisson" loss.
     noise_std_ : float or ndarray of shape (n_outputs,)
         Standard deviation of the noise, in the units of y. The mean of several networks has the
-        mean of their variances. This attribute and the next five exist after :meth:`fit` on the
+        mean of their variances. This attribute and the next six exist after :meth:`fit` on the
         squared error.
     posterior_kind_ : {"all parameters", "last layer"}
         Which parameters are uncertain in the error bars. After "lm" these are all. After the other
@@ -249,6 +249,9 @@ default="sigmoid"
         when it is first asked for. Until then the model refers to the rows of the training. With
         more than some thousand parameters in it, all layers but the last count as known. Hold rows
         out then, by `early_stopping`, to see how far they are.
+    posterior_n_samples_ : float
+        The number of rows that the error bars count, or the sum of their weights. Training that
+        begins on some of the rows may end before all are used, if they are very many.
     alpha_ : dict of str to float or ndarray
         The precision of the prior of each group of weights. The keys name the layer, such as
         "coefs_[0]". The mean of several networks has the geometric mean of their precisions. The
@@ -530,6 +533,8 @@ default="sigmoid"
         """Prepare the data, train, and set the fitted attributes."""
         with self._unchanged_on_error():
             plan = self._plan(given, validation, start)
+            if self.verbose and self.solver == "auto" and not start.one_epoch:
+                print(plan.in_words())
             task = self._begin_task(plan)
             monitor = self._monitor(plan, task)
             trained = train(plan, monitor)
@@ -771,6 +776,13 @@ default="sigmoid"
         posterior = self._of_posterior("posterior_kind_").posterior
         assert posterior is not None
         return posterior.kind
+
+    @property
+    def posterior_n_samples_(self) -> float:
+        """The number of rows that the error bars count, or the sum of their weights."""
+        posterior = self._of_posterior("posterior_n_samples_").posterior
+        assert posterior is not None
+        return posterior.n
 
     @property
     def noise_std_(self) -> float | FloatArray:

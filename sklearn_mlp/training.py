@@ -407,6 +407,25 @@ class Plan:
         """The objective that training minimises, by default of the network over all rows."""
         return Objective(network or self.network, rows or self.rows, self.rule.alpha, self.loss)
 
+    def in_words(self) -> str:
+        """The method, and why it was chosen."""
+        rule, n_rows = self.rule, self.data.rows.n_rows
+        size = f"{n_rows:,} rows and {self.network.n_parameters:,} parameters"
+        begin = (
+            "" if rule.n_first >= n_rows else f", beginning on {rule.n_first:,} of {n_rows:,} rows"
+        )
+        if rule.networks:
+            return f"lm: the evidence sets the penalty of networks that are tried in turn{begin}"
+        if rule.by_evidence:
+            return f"lm: a step is affordable, and the evidence sets the penalty{begin}"
+        if rule.name == "lm":
+            return f"lm: a step over {size} is affordable"
+        if rule.held_out:
+            return f"adam: held-out rows set the penalty; a step of lm is too expensive over {size}"
+        return (
+            f"{rule.name}: lm is too expensive over {size}, or does not support what was asked for"
+        )
+
     @cached_property
     def rows(self) -> Rows:
         """The rows to train on. In second-order training their order does not matter."""

@@ -140,7 +140,7 @@ HISTORY = (
 )  # fmt: skip
 OF_POSTERIOR = (
     "noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_",
-    "feature_importances_", "posterior_kind_",
+    "feature_importances_", "posterior_kind_", "posterior_n_samples_",
 )  # fmt: skip
 OTHERS = (
     "solver_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_", "feature_names_in_",

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 import sklearn_mlp
 from sklearn_mlp.committee import FallOfSquares, Member
+from sklearn_mlp.last_layer import LastLayerErrors, LastLayerSums, last_layer, last_layer_sums
 from sklearn_mlp.losses import Poisson
 from sklearn_mlp.model import InputGradients, Model, SquaredInputGradients
 from sklearn_mlp.network import Network
@@ -37,6 +38,7 @@ from sklearn_mlp.posterior import (
     laplace,
 )
 from sklearn_mlp.rows import Block, Kernel, Rows, Work, _MomentsOfColumns
+from sklearn_mlp.solvers.evidence import BiasSlopes
 from sklearn_mlp.solvers.variable_projection import FactorOfOutputLayer, FactorOfStep
 from sklearn_mlp.standardize import Scaling, Units
 
@@ -52,6 +54,13 @@ DTYPE = np.dtype(np.float64)
 def a_posterior() -> LaplacePosterior:
     groups = WeightGroups.by_layer(NETWORK, per_input=True)
     point = Point(W, Objective(NETWORK, Rows(X, Y, S), 0.0).gauss_newton(W))
+    return laplace(point, groups, np.ones(len(groups.names)), np.array([1.0, 2.0]), S.sum())
+
+
+def of_the_last_layer() -> LaplacePosterior:
+    network, objective = last_layer(NETWORK), Objective(NETWORK, Rows(X, Y, S), 0.0)
+    groups = WeightGroups.by_layer(network, per_input=False)
+    point = Point(W[-network.n_parameters :], last_layer_sums(objective, W))
     return laplace(point, groups, np.ones(len(groups.names)), np.array([1.0, 2.0]), S.sum())
 
 
@@ -78,6 +87,9 @@ KERNELS: dict[type, Kernel[Any]] = {
         SquaredTargets(5),
         WeightedJacobian(NETWORK, W, Poisson()),
         LeaveOneOutErrors(NETWORK, W, a_posterior()),
+        LastLayerErrors(NETWORK, W, of_the_last_layer()),
+        LastLayerSums(NETWORK, W),
+        BiasSlopes(NETWORK, W, np.arange(4)),
         PredictiveVariances(NETWORK, a_posterior()),
         FallOfSquares((a_member(0.4), a_member(0.6)), (a_member(1.0),)),
         _MomentsOfColumns(5),

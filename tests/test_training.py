@@ -173,6 +173,25 @@ def test_auto_takes_a_solver_that_takes_the_loss(
     assert chosen(n_rows, loss=loss, alpha=alpha) == expected
 
 
+@pytest.mark.parametrize(
+    ("parameters", "n", "said"),
+    [
+        ({}, 40, "lm: the evidence sets the penalty of networks that are tried in turn\n"),
+        ({"hidden_layer_sizes": (3,)}, 40, "lm: a step is affordable, and the evidence sets"),
+        ({"hidden_layer_sizes": (3,), "alpha": 1.0}, 40, "lm: a step over 40 rows and 13 param"),
+        ({"hidden_layer_sizes": (3,), "loss": "pinball"}, 40, "lbfgs: lm is too expensive over 40"),
+        ({"hidden_layer_sizes": (100, 100, 100), "max_iter": 2}, 2000, "adam: held-out rows set"),
+    ],
+)
+def test_verbose_says_what_auto_takes_and_why(
+    parameters: dict[str, Any], n: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(n, 2))
+    fitted(SigmoidMLPRegressor(verbose=True, random_state=0, **parameters), rows, rows[:, 0])
+    assert capsys.readouterr().out.startswith(said)
+
+
 def test_rows_are_held_out_for_other_losses_where_parameters_are_more_than_rows() -> None:
     wide = (10, 50, 1)  # 601 parameters
     assert chosen(199, wide, loss="huber") == "lbfgs"

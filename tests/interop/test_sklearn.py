@@ -137,6 +137,7 @@ NEEDS_THE_ROWS = {
     "n_effective_parameters_",
     "noise_std_",
     "posterior_kind_",
+    "posterior_n_samples_",
 }
 """Fitted attributes that only the training rows can give."""
 
