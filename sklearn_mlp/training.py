@@ -410,21 +410,16 @@ class Plan:
     def in_words(self) -> str:
         """The method, and why it was chosen."""
         rule, n_rows = self.rule, self.data.rows.n_rows
-        size = f"{n_rows:,} rows and {self.network.n_parameters:,} parameters"
-        begin = (
-            "" if rule.n_first >= n_rows else f", beginning on {rule.n_first:,} of {n_rows:,} rows"
-        )
+        begin = f", beginning on {rule.n_first:,} of the rows" if rule.n_first < n_rows else ""
         if rule.networks:
             return f"lm: the evidence sets the penalty of networks that are tried in turn{begin}"
         if rule.by_evidence:
             return f"lm: a step is affordable, and the evidence sets the penalty{begin}"
+        step = f"a step of lm over {n_rows:,} rows and {self.network.n_parameters:,} parameters"
         if rule.name == "lm":
-            return f"lm: a step over {size} is affordable"
-        if rule.held_out:
-            return f"adam: held-out rows set the penalty; a step of lm is too expensive over {size}"
-        return (
-            f"{rule.name}: lm is too expensive over {size}, or does not support what was asked for"
-        )
+            return f"lm: {step} is affordable"
+        why = f"{step} is too expensive" if self.loss.is_quadratic else "the loss has no evidence"
+        return f"{rule.name}: {why}" + (", so held-out rows set the penalty" * bool(rule.held_out))
 
     @cached_property
     def rows(self) -> Rows:

@@ -178,9 +178,17 @@ def test_auto_takes_a_solver_that_takes_the_loss(
     [
         ({}, 40, "lm: the evidence sets the penalty of networks that are tried in turn\n"),
         ({"hidden_layer_sizes": (3,)}, 40, "lm: a step is affordable, and the evidence sets"),
-        ({"hidden_layer_sizes": (3,), "alpha": 1.0}, 40, "lm: a step over 40 rows and 13 param"),
-        ({"hidden_layer_sizes": (3,), "loss": "pinball"}, 40, "lbfgs: lm is too expensive over 40"),
-        ({"hidden_layer_sizes": (100, 100, 100), "max_iter": 2}, 2000, "adam: held-out rows set"),
+        (
+            {"hidden_layer_sizes": (3,), "alpha": 1.0},
+            40,
+            "lm: a step of lm over 40 rows and 13 parameters",
+        ),
+        ({"hidden_layer_sizes": (3,), "loss": "pinball"}, 40, "lbfgs: the loss has no evidence\n"),
+        (
+            {"hidden_layer_sizes": (100, 100, 100), "max_iter": 2},
+            2000,
+            "adam: a step of lm over 1,800 rows",
+        ),
     ],
 )
 def test_verbose_says_what_auto_takes_and_why(
