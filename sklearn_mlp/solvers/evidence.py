@@ -112,7 +112,10 @@ MOST_EXACT_STEPS = 1_000
 """With few rows the cost would allow for hundreds of starts; what ten do not find is not there."""
 
 NEIGHBOURS = 1_000
-"""On the way from so many rows to their neighbours the function is looked at."""
+"""On the way from so many rows to their neighbours the function is looked at. """
+
+NEAREST = 7
+"""They have so many neighbours, with themselves, enough to have some on each side."""
 
 IDLE = 1e-7
 """A unit has no part in the output if all its weights to the next layer are smaller."""
@@ -336,8 +339,9 @@ def is_tame(objective: Objective, w: FloatArray) -> bool:
     some = rows.take(np.linspace(0, rows.n_rows - 1, min(rows.n_rows, NEIGHBOURS)).astype(np.intp))
     block = some.whole()
     X, y = block.inputs.T, block.targets
-    neighbours = X[NearestNeighbors(n_neighbors=2).fit(X).kneighbors(return_distance=False)[:, 1]]
-    between = np.vstack([X + part * (neighbours - X) for part in (0.25, 0.5, 0.75)])
+    nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(X))).fit(X)
+    ways = X[nearest.kneighbors(return_distance=False).T] - X
+    between = np.vstack([X + part * way for way in ways[1:] for part in (0.25, 0.5, 0.75)])
     workspace = Workspace(network.layer_sizes, len(between), rows.dtype)
     z = network.pass_over(w, np.ascontiguousarray(between.T), workspace)
     low, high = y.min(axis=1, keepdims=True), y.max(axis=1, keepdims=True)
