@@ -58,7 +58,7 @@ def test_the_precision_is_that_of_the_jacobian(
     network = Network(sizes, "sigmoid")
     w = rng.normal(size=network.n_parameters)
     Y = reference.predict(w, X, sizes, "sigmoid") + rng.normal(scale=0.3, size=(n, sizes[-1]))
-    posterior = Hindsight(Objective(network, Rows(X, Y, s), 0.0), w, None).posterior()
+    posterior: Any = Hindsight(Objective(network, Rows(X, Y, s), 0.0), w, None).posterior()
     n_own = network.n_parameters if whole else (sizes[-2] + 1) * sizes[-1]
     J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "sigmoid"), w)[..., -n_own:]
     assert posterior.kind == ("all parameters" if whole else "last layer")
@@ -107,7 +107,7 @@ def test_without_hidden_layers_it_is_bayesian_ridge() -> None:
 def test_error_bars_are_honest_after_every_solver(solver: str) -> None:
     X, fresh, y, truth = friedman(600)
     rate = {"sgd": 0.05, "gd": 0.5}.get(solver, 0.005)
-    parameters = {"learning_rate_init": rate, "max_iter": 300, "random_state": 0}
+    parameters: dict[str, Any] = {"learning_rate_init": rate, "max_iter": 300, "random_state": 0}
     model = fitted(SigmoidMLPRegressor((10,), solver=solver, alpha=0.1, **parameters), X, y)
     assert model.posterior_kind_ == "all parameters"
     assert 0.9 < covered(model, fresh, truth) < 0.995
@@ -143,7 +143,7 @@ def test_held_out_rows_widen_error_bars_that_are_too_narrow() -> None:
     y, y_val, truth = (rng.normal(size=n) for n in (60, 400, 400))
     given = {"X_val": X_val, "y_val": y_val}
     model = SigmoidMLPRegressor(
-        (100,), solver="adam", early_stopping=True, n_iter_no_change=np.inf, max_iter=500,
+        (100,), solver="adam", early_stopping=True, n_iter_no_change=1_000, max_iter=500,
         learning_rate_init=0.01, random_state=0,
     )  # fmt: skip
     fitted(model, X, y, **given)

@@ -139,7 +139,8 @@ def test_what_still_rises_has_not_converged() -> None:
 
 
 def test_an_interruption_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    step, calls = LayerwiseAdam.step, []
+    step = LayerwiseAdam.step
+    calls: list[None] = []
 
     def interrupted(self: LayerwiseAdam, *arguments: Any) -> None:
         calls.append(None)
