@@ -38,6 +38,7 @@ from .network import Network
 from .objective import Objective
 from .posterior import LaplacePosterior, LeaveOneOutErrors, calibrated
 from .rows import Block, Kernel, Sums, Work
+from .solvers.between_rows import LEAST_UNIT
 from .solvers.evidence import EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
 
 WIDTHS = (3, 6, 12, 25, 50, 100)
@@ -76,12 +77,6 @@ LEAST_ERRORS = 2.0
 
 LEAST_SHARE = 0.01
 """Members with a smaller share are left out."""
-
-LEAST_UNIT = 1e-7
-"""Units whose weights to the next layer are all smaller are switched off, and left out.
-
-Weights to the output are in deviations of y.
-"""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from ._typing import FloatArray
 from .network import Network
 from .objective import GaussNewton, NetworkKernel, Objective
-from .posterior import LaplacePosterior, LeaveOneOutErrors
+from .posterior import KINDS, LaplacePosterior, LeaveOneOutErrors
 from .rows import Block, Sums, Work
 
 
@@ -114,9 +114,6 @@ class LastLayerPosterior:
         known = {f"{kind}_[{i}]": np.inf for i in range(n_layers - 1) for kind in KINDS}
         own = zip(KINDS, self.inner.precisions(1).values(), strict=True)
         return known | {f"{kind}_[{n_layers - 1}]": value for kind, value in own}
-
-
-KINDS = ("coefs", "intercepts")
 
 
 def last_layer_jacobian(network: Network, Phi: FloatArray) -> FloatArray:

@@ -45,6 +45,9 @@ LEAST_PENALTY = 1e-10
 It stands in for a penalty of 0, whose prior is improper.
 """
 
+KINDS = ("coefs", "intercepts")
+"""The kinds of parameters of a layer, by the names of the estimator's attributes."""
+
 FLAT = -1
 """The label of parameters that belong to no group: their prior is flat."""
 
@@ -140,7 +143,7 @@ class WeightGroups:
         """The values of the groups by the names of the estimator's attributes."""
         named: dict[str, float | FloatArray] = {}
         for i in range(n_layers):
-            for kind in ("coefs", "intercepts"):
+            for kind in KINDS:
                 values = [
                     float(a)
                     for group, a in zip(self.names, alpha, strict=True)

@@ -117,7 +117,7 @@ default="sigmoid"
         that predict the held-out rows best. Rounds after the first multiply each input by how
         much it has mattered. This is not done under `early_stopping`, in :meth:`partial_fit`, and
         from the weights of a `warm_start`. In all other cases it is 1e-4. For the error bars
-        after a fit with 0, the prior is that of 1e-10.
+        after "lm" with 0, the prior is that of 1e-10.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``, and
         up to 50 where held-out rows set `alpha`.
@@ -257,7 +257,8 @@ default="sigmoid"
         "coefs_[0]". The mean of several networks has the geometric mean of their precisions. The
         precision of weights that count as known is infinite.
     log_marginal_likelihood_ : float
-        The log evidence, the log density of y, by Laplace's approximation. Of several networks,
+        The log evidence, the log density of y, by Laplace's approximation, less what precisions of
+        their own for the inputs cost: log 2 and up to 1 for each. Of several networks,
         that of the network with the largest share.
     n_effective_parameters_ : float
         The number of parameters that the data determine. Of several networks, the mean.
@@ -637,8 +638,8 @@ default="sigmoid"
         return_std : bool, default=False
             Also return the standard deviation of a new observation: the noise and the
             uncertainty of the weights together, by Laplace's approximation. It is available after
-            :meth:`fit` on the squared error, by any solver. The first call may take as long as
-            some tenths of the fit: see `posterior_kind_`.
+            :meth:`fit` on the squared error, by any solver. After other solvers than "lm" the
+            first call may have to compute it, which can take some seconds: see `posterior_kind_`.
 
         Returns
         -------

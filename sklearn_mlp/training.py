@@ -419,7 +419,8 @@ class Plan:
         if rule.name == "lm":
             return f"lm: {step} is affordable"
         why = f"{step} is too expensive" if self.loss.is_quadratic else "the loss has no evidence"
-        return f"{rule.name}: {why}" + (", so held-out rows set the penalty" * bool(rule.held_out))
+        then = ", so held-out rows set the penalty" if rule.held_out else ""
+        return f"{rule.name}: {why}{then}"
 
     @cached_property
     def rows(self) -> Rows:

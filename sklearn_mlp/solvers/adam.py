@@ -31,14 +31,17 @@ class Adam(MinibatchSolver):
     m: FloatArray | None = field(default=None, init=False)
     v: FloatArray | None = field(default=None, init=False)
 
+    def next_rate(self) -> float:
+        """The rate of the next step, with the corrections for the bias of m and v."""
+        self.t += 1
+        corrections = (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
+        return self.learning_rate_init * corrections
+
     def step(self, w: FloatArray, g: FloatArray, size: int) -> None:
         """Update ``w`` by the gradient ``g``, which is overwritten, in parts of that size."""
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(w), np.zeros_like(w)
-        self.t += 1
-        rate = (
-            self.learning_rate_init * (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
-        )
+        rate = self.next_rate()
         for w_, g_, m, v in in_parts(size, w, g, self.m, self.v):
             scratch = np.multiply(g_, g_)
             scratch *= 1 - self.beta_2

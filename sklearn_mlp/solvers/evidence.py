@@ -17,12 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.neighbors import NearestNeighbors
 
-from .._typing import FloatArray, IntArray
+from .._typing import FloatArray
 from ..monitor import Attempts, Monitor
-from ..network import Workspace
-from ..objective import NetworkKernel, Objective, Point, Precisions
+from ..objective import Objective, Point, Precisions
 from ..posterior import (
     LEAST_FREE_ROWS,
     NOISE_RANGE,
@@ -31,8 +29,9 @@ from ..posterior import (
     calibrated,
     laplace,
 )
-from ..rows import GRID, Block, Sums, Work
+from ..rows import GRID
 from .base import Solver
+from .between_rows import bends_where_rows_are, is_tame
 from .levenberg_marquardt import Damping, step
 from .variable_projection import VariableProjection
 
@@ -110,15 +109,6 @@ EXACT_COST = 5e9
 
 MOST_EXACT_STEPS = 1_000
 """With few rows the cost would allow for hundreds of starts; what ten do not find is not there."""
-
-NEIGHBOURS = 1_000
-"""On the way from so many rows to their neighbours the function is looked at. """
-
-NEAREST = 7
-"""They have so many neighbours, with themselves, enough to have some on each side."""
-
-IDLE = 1e-7
-"""A unit has no part in the output if all its weights to the next layer are smaller."""
 
 MIN_EXACT_STEPS = 20
 """With fewer steps it is not begun."""
@@ -331,52 +321,6 @@ def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePo
     noise = LEAST_NOISE_OF_FEW**2 * np.where(variance > 0, variance, 1)
     beta = np.minimum(posterior.beta, 1 / noise)
     return on_rows_of(objective, replace(posterior, beta=beta))
-
-
-def is_tame(objective: Objective, w: FloatArray) -> bool:
-    """Whether the function stays near the range of the targets between neighbouring rows."""
-    network, rows = objective.network, objective.rows
-    some = rows.take(np.linspace(0, rows.n_rows - 1, min(rows.n_rows, NEIGHBOURS)).astype(np.intp))
-    block = some.whole()
-    X, y = block.inputs.T, block.targets
-    nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(X))).fit(X)
-    ways = X[nearest.kneighbors(return_distance=False).T] - X
-    between = np.vstack([X + part * way for way in ways[1:] for part in (0.25, 0.5, 0.75)])
-    workspace = Workspace(network.layer_sizes, len(between), rows.dtype)
-    z = network.pass_over(w, np.ascontiguousarray(between.T), workspace)
-    low, high = y.min(axis=1, keepdims=True), y.max(axis=1, keepdims=True)
-    return bool((np.abs(2 * z - low - high) <= 3 * (high - low)).all())
-
-
-@dataclass(frozen=True, eq=False)
-class BiasSlopes(NetworkKernel):
-    """Σ s² and Σ s⁴ over rows and outputs, where s is the derivative by each hidden bias."""
-
-    positions: IntArray
-
-    def __call__(self, block: Block, work: Work) -> Sums:
-        """The terms of a block."""
-        J, _ = self.jacobian(block, work)
-        squares = J[:, self.positions] ** 2
-        return Sums(squares.sum(axis=(0, 2)), (squares**2).sum(axis=(0, 2)))
-
-
-def bends_where_rows_are(objective: Objective, w: FloatArray) -> bool:
-    """Whether all hidden units that have a part in the output are seen at work.
-
-    Weights without a penalty can fit all rows and be anything between them: a steep sigmoid has its
-    step between two rows, and no row says where. The rows that see a unit, by the derivatives s of
-    the output by its bias, are (Σ s²)² / Σ s⁴ in number. They must be more than its weights.
-    """
-    network = objective.network
-    *hidden, last = network.layers(w)
-    numbers = network.layers(np.arange(network.n_parameters, dtype=np.float64))
-    positions = np.concatenate([layer[0] for layer in numbers[:-1]]).astype(np.intp)
-    squares, fourths = objective.rows.sum(BiasSlopes(network, w, positions))
-    outgoing = [np.abs(W[1:]).max(axis=1) for W in (*hidden[1:], last)]
-    n_weights = np.repeat([len(W) for W in hidden], [W.shape[1] for W in hidden])
-    seen = squares**2 > n_weights * fourths
-    return bool((seen | (np.concatenate(outgoing) < IDLE)).all())
 
 
 def log_evidence_of(posterior: LaplacePosterior, monitor: Monitor) -> float:

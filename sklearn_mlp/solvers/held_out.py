@@ -36,8 +36,8 @@ from ..model import relevances
 from ..monitor import Attempts, Monitor
 from ..network import Network
 from ..objective import Objective
+from .adam import Adam
 from .base import Solver
-from .minibatch import MinibatchSolver
 
 HELD_OUT = 0.1
 """The share of the rows that is held out."""
@@ -74,7 +74,7 @@ STILL_RISES = 0.01
 
 
 @dataclass
-class LayerwiseAdam(MinibatchSolver):
+class LayerwiseAdam(Adam):
     """Adam with one second moment for the coefs and one for the biases of each layer.
 
     The inputs are multiplied by a factor each. What the monitor judges is the running mean of the
@@ -82,10 +82,6 @@ class LayerwiseAdam(MinibatchSolver):
 
     Parameters
     ----------
-    beta_1, beta_2 : float
-        Decay rates of the running means of the gradient and of its square.
-    epsilon : float
-        Keeps the division finite.
     network : Network
     penalty : float
         The derivative of the penalty with respect to a coef is this times the coef.
@@ -93,16 +89,10 @@ class LayerwiseAdam(MinibatchSolver):
         The factors of the inputs.
     """
 
-    beta_1: float
-    beta_2: float
-    epsilon: float
     _: KW_ONLY
     network: Network
     penalty: float
     factors: FloatArray
-    t: int = field(default=0, init=False)
-    m: FloatArray | None = field(default=None, init=False)
-    v: FloatArray | None = field(default=None, init=False)
     mean: FloatArray | None = field(default=None, init=False)
     n_averaged: int = field(default=1, init=False)
 
@@ -116,10 +106,7 @@ class LayerwiseAdam(MinibatchSolver):
         if self.m is None or self.v is None or self.mean is None:
             self.m, self.mean = np.zeros_like(w), w.copy()
             self.v = np.zeros(2 * len(self.network.shapes))
-        self.t += 1
-        rate = (
-            self.learning_rate_init * (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
-        )
+        rate = self.next_rate()
         if self.penalty:
             for W, G in zip(self.network.layers(w), self.network.layers(g), strict=True):
                 G[1:] += self.penalty * W[1:]
