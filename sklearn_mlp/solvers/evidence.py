@@ -406,20 +406,21 @@ class Ascent:
     @property
     def posterior(self) -> LaplacePosterior:
         """Around the summit, or around the present weights before there is one."""
-        return self._at(self.summit) if self.summits else self.last_posterior
+        return self.at(self.summit) if self.summits else self.last_posterior
 
     @property
     def posteriors(self) -> list[LaplacePosterior]:
         """Around the summits without and with a precision for each input, and around the end."""
         summits = [summit for summit in self.summits if summit.w is not self.point.w]
-        return [*map(self._at, summits), self.last_posterior]
+        return [*map(self.at, summits), self.last_posterior]
 
     @property
     def summit(self) -> Summit:
         """The highest."""
         return max(self.summits, key=lambda summit: summit.log_evidence)
 
-    def _at(self, summit: Summit) -> LaplacePosterior:
+    def at(self, summit: Summit) -> LaplacePosterior:
+        """The posterior around a summit."""
         _, w, groups, alpha, beta = summit
         return laplace(Point(w, self.objective.gauss_newton(w)), groups, alpha, beta, self.n)
 
