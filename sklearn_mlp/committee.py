@@ -35,8 +35,8 @@ from ._typing import FloatArray
 from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network
-from .objective import Objective
-from .posterior import LaplacePosterior, LeaveOneOutErrors, calibrated
+from .objective import Noise, Objective
+from .posterior import Gaussian, LaplacePosterior, LeaveOneOutErrors, calibrated
 from .rows import Block, Kernel, Sums, Work
 from .solvers.between_rows import LEAST_UNIT
 from .solvers.evidence import EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
@@ -236,16 +236,21 @@ class MixturePosterior:
         """How many parameters the data determine, in the mean."""
         return float(self._mean([m.posterior.n_effective_parameters for m in self.members]))
 
-    def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
-        """σ² of each row and output, shape (n_rows, n_outputs)."""
-        predictions, variances = [], []
-        for member in self.members:
-            posterior, own = member.posterior, work.workspace(member.network, block)
-            variances.append(posterior.predictive_variance(member.network, block, work))
-            predictions.append(member.network.pass_over(posterior.w, block.inputs, own).T.copy())
-        mean = self._mean(predictions)
-        spread: FloatArray = self._mean([(prediction - mean) ** 2 for prediction in predictions])
-        return self._mean(variances) + spread
+    def predictive(
+        self, network: Network, block: Block, work: Work, noise: Noise | None
+    ) -> list[Gaussian]:
+        """ŷ_m and σ_m² of each row and output, for each member m."""
+        gaussians = []
+        for m in self.members:
+            (own,) = m.posterior.predictive(m.network, block, work, noise)
+            gaussians.append(own._replace(share=m.share))
+        return gaussians
+
+    def parts(
+        self, network: Network, trained_on: bool, noise: Noise | None
+    ) -> list[tuple[float, LeaveOneOutErrors]]:
+        """The members, by leaving out each row."""
+        return [(m.share, _left_out(m, noise, trained_on=trained_on)) for m in self.members]
 
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
         """The precision of each weight group, the geometric mean over the members."""
@@ -268,28 +273,32 @@ class FallOfSquares(Kernel[Sums]):
 
     before: tuple[Member, ...]
     after: tuple[Member, ...]
+    noise: Noise | None = None
 
     @property
     def floats_per_row(self) -> int:
         """Those of the largest network."""
-        return max(_left_out(m).floats_per_row for m in self.before + self.after)
+        return max(_left_out(m, None).floats_per_row for m in self.before + self.after)
 
     def __call__(self, block: Block, work: Work) -> Sums:
         """The terms of a block."""
 
         def squares(members: tuple[Member, ...]) -> FloatArray:
             kept = (m for m in members if m.share > 0)
-            error = sum(m.share * _left_out(m).errors(block, work)[0] for m in kept)
+            error = sum(m.share * _left_out(m, self.noise).errors(block, work)[0] for m in kept)
             total: FloatArray = np.sum(np.square(error), axis=0)
             return total
 
         d = squares(self.before) - squares(self.after)
-        s = np.ones_like(d) if block.weights is None else block.weights
+        s = _left_out(self.before[0], self.noise).counts(block, work)
         return Sums(d @ s, d**2 @ s)
 
 
-def _left_out(member: Member) -> LeaveOneOutErrors:
-    return LeaveOneOutErrors(member.network, member.posterior.w, member.posterior)
+def _left_out(
+    member: Member, noise: Noise | None, *, trained_on: bool = True
+) -> LeaveOneOutErrors:
+    posterior = member.posterior
+    return LeaveOneOutErrors(member.network, posterior.w, posterior, trained_on, noise)
 
 
 # The climb --------------------------------------------------------------------------------------
@@ -392,7 +401,7 @@ class Climb:
             return False
         if sum(m.share * m.determined for m in deep) > TRUSTED[0]:
             return False
-        fall, squares = objective.rows.sum(FallOfSquares(tuple(shallow), tuple(deep)))
+        fall, squares = objective.rows.sum(FallOfSquares(tuple(shallow), tuple(deep), objective.noise))
         variance = squares - fall**2 / objective.rows.total_weight
         return bool(fall > LEAST_ERRORS * np.sqrt(variance))
 

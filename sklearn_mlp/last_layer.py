@@ -14,8 +14,8 @@ import numpy as np
 
 from ._typing import FloatArray
 from .network import Network
-from .objective import GaussNewton, NetworkKernel, Objective
-from .posterior import KINDS, LaplacePosterior, LeaveOneOutErrors
+from .objective import GaussNewton, NetworkKernel, Noise, Objective
+from .posterior import KINDS, Gaussian, LaplacePosterior, LeaveOneOutErrors
 from .rows import Block, Sums, Work
 
 
@@ -101,13 +101,22 @@ class LastLayerPosterior:
         M = self.inner.covariance_root()
         return np.vstack([np.zeros((len(self.w) - len(M), M.shape[1])), M])
 
-    def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
-        """c (1/β + j A⁻¹ jᵀ) of each row and output, shape (n_rows, n_outputs)."""
+    def predictive(
+        self, network: Network, block: Block, work: Work, noise: Noise | None
+    ) -> list[Gaussian]:
+        """ŷ, and c (1/β + j A⁻¹ jᵀ), of each row and output."""
         workspace = work.workspace(network, block)
-        network.pass_over(self.w, block.inputs, workspace)
+        mean = network.pass_over(self.w, block.inputs, workspace).T.copy()
         J = last_layer_jacobian(network, network.last_hidden(block.inputs, workspace))
         v = np.transpose([self.inner.variance(J_k) for J_k in J])
-        return self.calibration * (v + 1 / self.beta)
+        own = 1 / self.beta if noise is None else noise.variance(block, work).T
+        return [Gaussian(1.0, mean, self.calibration * (v + own))]
+
+    def parts(
+        self, network: Network, trained_on: bool, noise: Noise | None
+    ) -> list[tuple[float, LeaveOneOutErrors]]:
+        """The output layer, by leaving out each row."""
+        return [(1.0, LastLayerErrors(network, self.w, self.inner, trained_on, noise))]
 
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
         """The precision of each weight group. Those of weights that count as known are infinite."""

@@ -26,7 +26,7 @@ no rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from scipy.linalg import eigh
@@ -102,6 +102,18 @@ class Precisions(NamedTuple):
             A += beta * H_k
         diagonal(A)[...] += self.prior
         return DenseCurvature(A, self.prior, self.beta, sums.H)
+
+
+class Noise(Protocol):
+    """Noise whose variance is a function of the inputs, in the units of training."""
+
+    def variance(self, block: Block, work: Work) -> FloatArray:
+        """The variance of each output and row, of shape (n_outputs, n_rows)."""
+        ...
+
+    def weights(self, variance: FloatArray) -> FloatArray:
+        """What the weights of the rows were multiplied by for it, of shape (n_rows,)."""
+        ...
 
 
 # Kernels --------------------------------------------------------------------------------------
@@ -350,6 +362,8 @@ class Objective:
     alpha : float
         Strength of the penalty on the squared coefficients.
     loss : Loss, default=SquaredError()
+    noise : Noise, optional
+        What the rows are weighted by, beside their own weights.
 
     Examples
     --------
@@ -374,17 +388,23 @@ class Objective:
     """
 
     def __init__(
-        self, network: Network, rows: Rows, alpha: float, loss: Loss | None = None
+        self,
+        network: Network,
+        rows: Rows,
+        alpha: float,
+        loss: Loss | None = None,
+        noise: Noise | None = None,
     ) -> None:
         self.network = network
         self.rows = rows
         self.alpha = alpha
         self.loss = SquaredError() if loss is None else loss
+        self.noise = noise
         self.penalty = (alpha * network.is_coef()).astype(rows.dtype)
 
     def over(self, rows: Rows) -> "Objective":
         """The same objective over other rows."""
-        return Objective(self.network, rows, self.alpha, self.loss)
+        return Objective(self.network, rows, self.alpha, self.loss, self.noise)
 
     def coarse(self) -> "Objective":
         """The same objective over z-scores that are rounded to a grid (see :meth:`Rows.coarse`).
@@ -406,7 +426,9 @@ class Objective:
         losses = self.loss.stages()
         if len(losses) == 1:
             return [self]
-        return [Objective(self.network, self.rows, self.alpha, loss) for loss in losses]
+        return [
+            Objective(self.network, self.rows, self.alpha, loss, self.noise) for loss in losses
+        ]
 
     # The value and the gradient -------------------------------------------------------------
 

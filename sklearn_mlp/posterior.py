@@ -27,7 +27,7 @@ import numpy as np
 from ._typing import FloatArray, IntArray
 from .curvature import Factor
 from .network import Network
-from .objective import NetworkKernel, Objective, Point, Precisions
+from .objective import NetworkKernel, Noise, Objective, Point, Precisions
 from .rows import Block, RowKernel, Sums, Work
 
 NOISE_RANGE = (1e-100, 1e100)
@@ -154,6 +154,21 @@ class WeightGroups:
         return named
 
 
+class Gaussian(NamedTuple):
+    """A part of a predictive distribution.
+
+    Attributes
+    ----------
+    share : float
+        Its weight in the mixture. All sum to one.
+    mean, variance : array of shape (n_rows, n_outputs)
+    """
+
+    share: float
+    mean: FloatArray
+    variance: FloatArray
+
+
 class Posterior(Protocol):
     """What is known of the weights, however it is stored.
 
@@ -185,8 +200,19 @@ class Posterior(Protocol):
     @property
     def n_effective_parameters(self) -> float: ...  # noqa: D102
 
-    def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
-        """The variance of a new observation of each row and output, (n_rows, n_outputs)."""
+    def predictive(
+        self, network: Network, block: Block, work: Work, noise: Noise | None
+    ) -> "list[Gaussian]":
+        """The distribution of a new observation of each row and output, as a mixture.
+
+        With `noise` that varies, its variance takes the place of 1/β.
+        """
+        ...
+
+    def parts(
+        self, network: Network, trained_on: bool, noise: Noise | None
+    ) -> "list[tuple[float, LeaveOneOutErrors]]":
+        """The shares of the networks in it, and the errors of each by leaving out rows."""
         ...
 
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
@@ -272,13 +298,22 @@ class LaplacePosterior:
         """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
         return self.factor.variance(J)
 
-    def predictive_variance(self, network: Network, block: Block, work: Work) -> FloatArray:
-        """c (1/β + j A⁻¹ jᵀ) of each row and output, shape (n_rows, n_outputs)."""
+    def predictive(
+        self, network: Network, block: Block, work: Work, noise: Noise | None
+    ) -> list[Gaussian]:
+        """ŷ, and c (1/β + j A⁻¹ jᵀ), of each row and output."""
         workspace = work.workspace(network, block)
-        network.pass_over(self.w, block.inputs, workspace)
+        mean = network.pass_over(self.w, block.inputs, workspace).T.copy()
         J = network.jacobian(network.layers(self.w), block.inputs, workspace)
         v = np.transpose([self.variance(J_k) for J_k in J])
-        return self.calibration * (v + 1 / self.beta)
+        own = 1 / self.beta if noise is None else noise.variance(block, work).T
+        return [Gaussian(1.0, mean, self.calibration * (v + own))]
+
+    def parts(
+        self, network: Network, trained_on: bool, noise: Noise | None
+    ) -> "list[tuple[float, LeaveOneOutErrors]]":
+        """All parameters, by leaving out each row."""
+        return [(1.0, LeaveOneOutErrors(network, self.w, self, trained_on, noise))]
 
     def covariance_root(self) -> FloatArray:
         """M of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
@@ -396,7 +431,9 @@ def calibrated(
     -------
     LaplacePosterior
     """
-    errors = errors or LeaveOneOutErrors(objective.network, posterior.w, posterior)
+    errors = errors or LeaveOneOutErrors(
+        objective.network, posterior.w, posterior, noise=objective.noise
+    )
     if len(objective.network.shapes) == 1:
         return posterior
     squares, logs = objective.rows.sum(errors)
@@ -415,6 +452,7 @@ class LeaveOneOutErrors(NetworkKernel):
 
     posterior: LaplacePosterior
     trained_on: bool = True
+    noise: Noise | None = None
 
     @property
     def floats_per_row(self) -> int:
@@ -423,22 +461,69 @@ class LeaveOneOutErrors(NetworkKernel):
             self.network.layer_sizes[-1] * self.network.n_parameters
         )
 
-    def errors(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
-        """The error and its variance of each output and row, both (n_outputs, n_rows)."""
+    def left_out(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The error, the variances of the prediction and of the noise, (n_outputs, n_rows)."""
         J, e = self.jacobian(block, work)
         v = np.array([self.posterior.variance(J_k) for J_k in J])
         beta = self.posterior.beta[:, np.newaxis]
+        noise, w = np.broadcast_to(1 / beta, v.shape), np.ones(v.shape[1])
+        if self.noise is not None:
+            noise = self.noise.variance(block, work)
+            w = self.noise.weights(noise)
         if not self.trained_on:
-            return e, 1 / beta + v
-        s = 1.0 if block.weights is None else np.minimum(block.weights, 1)
-        left = np.maximum(1 - s * beta * v, 1e-6)  # of a weight of 2, one copy
-        return e / left, 1 / beta + v / left
+            return e, v, noise
+        s = 1.0 if block.weights is None else np.minimum(block.weights / w, 1)
+        left = np.maximum(1 - s * w * beta * v, 1e-6)  # of a weight of 2, one copy
+        return e / left, v / left, noise
+
+    def errors(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
+        """The error and its variance of each output and row, both (n_outputs, n_rows)."""
+        error, v, noise = self.left_out(block, work)
+        return error, v + noise
+
+    def counts(self, block: Block, work: Work) -> FloatArray:
+        """The weights of the rows, without what they are weighted by for the noise."""
+        if block.weights is None:
+            return np.ones(block.inputs.shape[1])
+        if self.noise is None:
+            return block.weights
+        return block.weights / self.noise.weights(self.noise.variance(block, work))
 
     def __call__(self, block: Block, work: Work) -> Sums:
         """The terms of a block, both of shape (n_outputs,)."""
         error, variance = self.errors(block, work)
-        s = np.ones(error.shape[1]) if block.weights is None else block.weights
+        s = self.counts(block, work)
         return Sums((error**2 / variance) @ s, np.log(variance) @ s)
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOutErrors(RowKernel):
+    """The error of a mean of networks at each row, without the row, and its variances.
+
+    With shares p, errors e and variances v of the predictions, and calibrations c, these are
+    ē = Σ p e, Σ p v + Σ p (e - ē)², and Σ p c v + Σ p (e - ē)².
+    """
+
+    of_networks: tuple[tuple[float, LeaveOneOutErrors], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Three numbers for each output."""
+        return (self.of_networks[0][1].network.layer_sizes[-1], 3)
+
+    @property
+    def floats_per_row(self) -> int:
+        """Those of the largest network."""
+        return max(errors.floats_per_row for _, errors in self.of_networks)
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """Of shape (n_rows, n_outputs, 3)."""
+        each = [(p, one, *one.left_out(block, work)[:2]) for p, one in self.of_networks]
+        mean = sum(p * e for p, _, e, _ in each)
+        spread = sum(p * (e - mean) ** 2 for p, _, e, _ in each)
+        own = sum(p * v for p, _, _, v in each)
+        widened = sum(p * one.posterior.calibration[:, np.newaxis] * v for p, one, _, v in each)
+        return np.stack([mean, own + spread, widened + spread]).transpose(2, 1, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -447,6 +532,7 @@ class PredictiveVariances(RowKernel):
 
     network: Network
     posterior: Posterior
+    noise: Noise | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -461,5 +547,26 @@ class PredictiveVariances(RowKernel):
         )
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
-        """Of shape (n_rows, n_outputs)."""
-        return self.posterior.predictive_variance(self.network, block, work)
+        """Of shape (n_rows, n_outputs), by the law of total variance."""
+        parts = self.posterior.predictive(self.network, block, work, self.noise)
+        mean = sum(part.share * part.mean for part in parts)
+        terms = (part.share * (part.variance + (part.mean - mean) ** 2) for part in parts)
+        variance: FloatArray = sum(terms, np.zeros_like(mean))
+        return variance
+
+
+@dataclass(frozen=True, eq=False)
+class PredictiveMixtures(PredictiveVariances):
+    """The means and the variances of the parts of the predictive distribution."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Means and variances of each output and part."""
+        n_parts = len(self.posterior.parts(self.network, True, None))
+        return (2, self.network.layer_sizes[-1], n_parts)
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """Of shape (n_rows, 2, n_outputs, n_parts)."""
+        parts = self.posterior.predictive(self.network, block, work, self.noise)
+        both = [[part.mean for part in parts], [part.variance for part in parts]]
+        return np.transpose(both, (2, 0, 3, 1))

@@ -317,6 +317,37 @@ class Rows:
         """The same rows in other units."""
         return self._like(units=units)
 
+    def with_targets(self, y: FloatArray) -> "Rows":
+        """The same rows with other targets, one for each of these rows, as they are."""
+        units = Units(self.units.inputs, Scaling.identity(y.shape[1]))
+        return Rows(
+            self.X, self._spread(y), self.sample_weight, index=self.index, units=units,
+            budget=self.budget,
+        )  # fmt: skip
+
+    def weighted(self, factors: FloatArray) -> "Rows":
+        """The same rows, with the weight of each multiplied by a positive factor."""
+        weights = self._spread(self.weights_of_rows() * factors)
+        return Rows(
+            self.X, self.y, weights, index=self.index, units=self._units, dtype=self.dtype,
+            on_grid=self.on_grid, budget=self.budget,
+        )  # fmt: skip
+
+    def weights_of_rows(self) -> FloatArray:
+        """The weight of each row, 1 if there are none."""
+        if self.sample_weight is None:
+            return np.ones(self.n_rows)
+        weights = self.sample_weight if self.index is None else self.sample_weight[self.index]
+        return weights.astype(np.float64)
+
+    def _spread(self, values: FloatArray) -> FloatArray:
+        """Values of these rows at their places among all of X. They are 1 elsewhere."""
+        if self.index is None:
+            return values
+        spread = np.ones((self.X.shape[0], *values.shape[1:]))
+        spread[self.index] = values
+        return spread
+
     def in_dtype(self, dtype: DTypeLike) -> "Rows":
         """The same rows in blocks of another dtype."""
         return self if np.dtype(dtype) == self.dtype else self._like(dtype=dtype)
