@@ -294,9 +294,7 @@ class FallOfSquares(Kernel[Sums]):
         return Sums(d @ s, d**2 @ s)
 
 
-def _left_out(
-    member: Member, noise: Noise | None, *, trained_on: bool = True
-) -> LeaveOneOutErrors:
+def _left_out(member: Member, noise: Noise | None, *, trained_on: bool = True) -> LeaveOneOutErrors:
     posterior = member.posterior
     return LeaveOneOutErrors(member.network, posterior.w, posterior, trained_on, noise)
 
@@ -401,7 +399,9 @@ class Climb:
             return False
         if sum(m.share * m.determined for m in deep) > TRUSTED[0]:
             return False
-        fall, squares = objective.rows.sum(FallOfSquares(tuple(shallow), tuple(deep), objective.noise))
+        fall, squares = objective.rows.sum(
+            FallOfSquares(tuple(shallow), tuple(deep), objective.noise)
+        )
         variance = squares - fall**2 / objective.rows.total_weight
         return bool(fall > LEAST_ERRORS * np.sqrt(variance))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.random import RandomState
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
@@ -252,6 +252,14 @@ def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
             if np.isfinite(X.sum()):
                 return X
     return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+
+
+def checked_quantiles(quantiles: ArrayLike) -> FloatArray:
+    """Numbers between 0 and 1, as a vector."""
+    q = check_array(quantiles, ensure_2d=False, dtype=np.float64, input_name="quantiles")
+    if q.ndim != 1 or not ((q > 0) & (q < 1)).all():
+        raise ValueError(f"quantiles must be a sequence of numbers between 0 and 1, got {q}.")
+    return np.asarray(q)
 
 
 # The split, and the units -----------------------------------------------------------------------

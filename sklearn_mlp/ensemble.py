@@ -29,6 +29,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from ._documentation import DOCUMENTATION_OF_CLASS
 from ._typing import FloatArray, MatrixLike
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
+from .data import checked_quantiles
+from .mixture import Mixture
 from .regressor import SigmoidMLPRegressor
 
 
@@ -246,13 +248,7 @@ class SigmoidMLPEnsembleRegressor(
             members have no error bars.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse="csr" if get_tags(self).input_tags.sparse else False,
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
+        X = self._checked_inputs(X)
         wanted = {"return_std": True} if return_std else {}
         mean: Any = 0.0
         root_sum: Any = 0.0  # √(Σ σ² + Σ (ŷ - mean)²) of the members so far
@@ -272,6 +268,76 @@ class SigmoidMLPEnsembleRegressor(
         return (
             mean.astype(dtype, copy=False),
             (root_sum / np.sqrt(n_members)).astype(dtype, copy=False),
+        )
+
+    def predict_quantiles(
+        self, X: MatrixLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)
+    ) -> FloatArray:
+        """Predict quantiles of the mixture of the members' predictive distributions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        quantiles : array-like of shape (n_quantiles,), default=(0.05, 0.5, 0.95)
+            Numbers between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_quantiles) or (n_samples, n_quantiles, n_outputs)
+            The quantiles, in the units of y. They do not cross.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If a quantile is not between 0 and 1, or as in :meth:`predict` with `return_std`.
+
+        Notes
+        -----
+        The distribution of a member that is no SigmoidMLPRegressor is taken as Gaussian.
+        """
+        check_is_fitted(self)
+        q, X = checked_quantiles(quantiles), self._checked_inputs(X)
+        mixtures = [_mixture_of(member, X) for member in self.estimators_]
+        found = Mixture.of_equals(mixtures).quantiles(q)
+        found = found.astype(np.result_type(X.dtype, np.float32), copy=False)
+        return found[:, :, 0] if found.shape[2] == 1 else found
+
+    def predict_noise_std(self, X: MatrixLike) -> FloatArray:
+        """The standard deviation of the noise at each row.
+
+        It is the root mean square over the members, which must have ``predict_noise_std``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units of y.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        AttributeError
+            If the members have no ``predict_noise_std``.
+        """
+        check_is_fitted(self)
+        X = self._checked_inputs(X)
+        each = [member.predict_noise_std(X) for member in self.estimators_]
+        std: FloatArray = np.sqrt(np.mean(np.square(each), axis=0))
+        return std
+
+    def _checked_inputs(self, X: MatrixLike) -> MatrixLike:
+        return validate_data(
+            self,
+            X,
+            accept_sparse="csr" if get_tags(self).input_tags.sparse else False,
+            dtype=(np.float64, np.float32),
+            reset=False,
         )
 
     @property
@@ -312,6 +378,15 @@ def _fit_member(
         member.fit(X, y, **weights)
     task.end()
     return member
+
+
+def _mixture_of(member: Any, X: MatrixLike) -> Mixture:
+    """The predictive distribution of a member."""
+    if isinstance(member, SigmoidMLPRegressor):
+        return member._for_error_bars("predict_quantiles").mixture(X)
+    _refuse_unknown({"return_std": True}, member, member.predict)
+    mean, std = (a.reshape(len(a), -1, 1) for a in member.predict(X, return_std=True))
+    return Mixture(np.ones(1), mean, std)
 
 
 def _refuse_unknown(arguments: dict[str, Any], member: Any, method: Callable[..., Any]) -> None:

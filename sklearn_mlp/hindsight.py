@@ -11,7 +11,7 @@ noise does not show in that one, except on held-out rows. Where there are such r
 parameters than rows, it is the better one: of all parameters too many are then uncertain.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .growth import fits_into_memory
 from .last_layer import LastLayerErrors, LastLayerPosterior, last_layer, last_layer_sums
 from .model import relevances
 from .network import Network
+from .noise import LEAST_ROWS, Residuals, VaryingNoise, is_better, weighted
 from .objective import Objective, Point
 from .posterior import (
     LaplacePosterior,
@@ -32,6 +33,7 @@ from .posterior import (
 )
 from .rows import Rows
 from .solvers.evidence import reestimate
+from .solvers.log_variance import estimate
 
 SETTLED = 0.05
 """Precisions that change by less, relative to themselves, have settled."""
@@ -58,11 +60,17 @@ class Hindsight:
         The weights that training came to.
     held_out : Rows or None
         Rows that were not trained on.
+    noise : VaryingNoise or None
+        The noise by which the rows of both are weighted.
+    chooses_noise : bool, default=False
+        Whether the noise varies if the rows say so. The weights stay as they are.
     """
 
     objective: Objective
     w: FloatArray
     held_out: Rows | None
+    noise: VaryingNoise | None = None
+    chooses_noise: bool = False
 
     @property
     def over_all_parameters(self) -> bool:
@@ -98,6 +106,45 @@ class Hindsight:
         """How far each input moves the predictions, summing to one."""
         return relevances(self.objective, self.w)
 
+    def result(self) -> tuple[Posterior, VaryingNoise | None]:
+        """The posterior, and the noise if it varies."""
+        posterior = self.posterior()
+        if not self.chooses_noise:
+            return posterior, self.noise
+        noise = self._noise_of(self.residuals(posterior, self.objective.rows, self.held_out))
+        if noise is None:
+            return posterior, None
+        rows = self.objective.over(weighted(self.objective.rows, noise))
+        rows.noise = noise
+        held_out = self.held_out and weighted(self.held_out, noise)
+        return replace(self, objective=rows, held_out=held_out, noise=noise).posterior(), noise
+
+    def residuals(
+        self, posterior: Posterior, counted: Rows, counted_held_out: Rows | None
+    ) -> Residuals:
+        """What the mean leaves at each row: the held-out rows if there are any.
+
+        Parameters
+        ----------
+        posterior : Posterior
+        counted, counted_held_out : Rows
+            The rows with their own weights.
+        """
+        rows, seen = self.objective.rows, self.held_out is None
+        if self.held_out is not None and counted_held_out is not None:
+            rows, counted = self.held_out, counted_held_out
+        objective = self.objective.over(rows.in_dtype(np.float64))
+        return Residuals.of(posterior, objective, counted.in_dtype(np.float64), trained_on=seen)
+
+    def _noise_of(self, residuals: Residuals) -> VaryingNoise | None:
+        """The noise, if it varies more than by chance."""
+        found = estimate(residuals) if residuals.rows.n_rows >= LEAST_ROWS else None
+        if found is None:
+            return None
+        new, old = residuals.log_density(found.left_out), residuals.log_density(None)
+        better = is_better(new, old, residuals.rows.weights_of_rows())
+        return found.noise if better else None
+
     def posterior(self) -> Posterior:
         """The posterior, calibrated by the held-out rows, or by leaving out each row."""
         # In float64, because the products of Gauss-Newton square the condition number.
@@ -110,7 +157,7 @@ class Hindsight:
             kind, network = LastLayerErrors, last_layer(network)
             point = Point(w[-network.n_parameters :], last_layer_sums(objective, w))
         posterior = by_evidence(network, point, objective)
-        errors = kind(objective.network, w, posterior, self.held_out is None)
+        errors = kind(objective.network, w, posterior, self.held_out is None, objective.noise)
         if self.held_out is not None:
             objective = objective.over(self.held_out.in_dtype(np.float64))
         posterior = calibrated(posterior, objective, errors)

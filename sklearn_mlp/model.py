@@ -12,9 +12,11 @@ from numpy.typing import DTypeLike
 
 from ._typing import FloatArray, MatrixLike
 from .activations import OUTPUT_ACTIVATIONS
+from .mixture import Mixture
 from .network import Network
+from .noise import NoiseVariances, VaryingNoise
 from .objective import NetworkKernel, Objective, Predictions
-from .posterior import Posterior, PredictiveVariances
+from .posterior import Posterior, PredictiveMixtures, PredictiveVariances
 from .rows import Block, RowKernel, Rows, Work
 from .standardize import Scaling, Units, change_units
 
@@ -37,6 +39,8 @@ class Model:
         The posterior of the weights in `units`.
     relevances : array of shape (n_features,) or None
         How much each input matters, summing to one. None if there is no posterior.
+    noise : VaryingNoise or None
+        The noise as a function of the inputs, in `units`. None if it is constant.
 
     Examples
     --------
@@ -54,6 +58,7 @@ class Model:
     link: str = "identity"
     posterior: Posterior | None = None
     relevances: FloatArray | None = None
+    noise: VaryingNoise | None = None
 
     @classmethod
     def of_weights(cls, weights: list[FloatArray], activation: str, link: str = "identity") -> Self:
@@ -71,6 +76,7 @@ class Model:
         link: str = "identity",
         posterior: Posterior | None = None,
         relevances: FloatArray | None = None,
+        noise: VaryingNoise | None = None,
     ) -> Self:
         """A model with the weights of the flat vector ``w``, which acts on data in `units`.
 
@@ -87,7 +93,7 @@ class Model:
                 f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
                 "rescale the columns of X and y to values around 1."
             )
-        return cls(network, weights, units, link, posterior, relevances)
+        return cls(network, weights, units, link, posterior, relevances, noise)
 
     @property
     def standardized_weights(self) -> list[FloatArray]:
@@ -103,17 +109,42 @@ class Model:
     def std(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of a new observation, of shape (n_samples, n_outputs)."""
         assert self.posterior is not None
-        nothing = np.empty((X.shape[0], 0))
-        rows = Rows(X, nothing, units=Units(self.units.inputs, Scaling.identity(0)))
-        kernel = PredictiveVariances(self.network, self.posterior)
+        kernel = PredictiveVariances(self.network, self.posterior, self.noise)
         with np.errstate(over="ignore"):
-            std: FloatArray = self.units.outputs.scale * np.sqrt(rows.gather(kernel))
+            variance = self._standardized(X).gather(kernel)
+            std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
         return std.astype(self._dtype(X))
+
+    def noise_std_at(self, X: MatrixLike) -> FloatArray:
+        """The standard deviation of the noise at each row, of shape (n_samples, n_outputs)."""
+        if self.noise is None:
+            level = np.broadcast_to(self.noise_std, (X.shape[0], self.network.layer_sizes[-1]))
+            return level.astype(self._dtype(X))
+        variance = self._standardized(X).gather(NoiseVariances(self.noise))
+        std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
+        return std.astype(self._dtype(X))
+
+    def mixture(self, X: MatrixLike) -> Mixture:
+        """The distribution of a new observation of each row and output."""
+        assert self.posterior is not None
+        parts = self.posterior.parts(self.network, True, None)
+        kernel = PredictiveMixtures(self.network, self.posterior, self.noise)
+        with np.errstate(over="ignore"):
+            both = self._standardized(X).gather(kernel)
+        outputs = self.units.outputs
+        scale, center = outputs.scale[:, np.newaxis], outputs.mean[:, np.newaxis]
+        shares = np.array([share for share, _ in parts])
+        return Mixture(shares, scale * both[:, 0] + center, scale * np.sqrt(both[:, 1]))
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
         """∂ŷ/∂x for each row, output and input, of shape (n_samples, n_outputs, n_features)."""
         with np.errstate(over="ignore"):
             return self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
+
+    def _standardized(self, X: MatrixLike) -> Rows:
+        """The rows in the units of training."""
+        nothing = np.empty((X.shape[0], 0))
+        return Rows(X, nothing, units=Units(self.units.inputs, Scaling.identity(0)))
 
     def _raw(self, X: MatrixLike) -> Rows:
         return Rows(X, np.empty((X.shape[0], 0)), dtype=self._dtype(X))
@@ -127,7 +158,8 @@ class Model:
     def noise_std(self) -> float | FloatArray:
         """The standard deviation of each output's noise. A float if there is a single output."""
         assert self.posterior is not None
-        noise: FloatArray = self.units.outputs.scale / np.sqrt(self.posterior.beta)
+        variance = 1 / self.posterior.beta if self.noise is None else self.noise.level
+        noise: FloatArray = self.units.outputs.scale * np.sqrt(variance)
         return float(noise[0]) if len(noise) == 1 else noise
 
     @property
@@ -135,7 +167,8 @@ class Model:
         """The log evidence, the density of y in the units of y."""
         assert self.posterior is not None
         log_units = float(np.log(self.units.outputs.scale).sum())
-        return self.posterior.log_evidence - self.posterior.n * log_units
+        log_weights = 0.0 if self.noise is None else self.noise.log_weights
+        return self.posterior.log_evidence + log_weights - self.posterior.n * log_units
 
     @property
     def precisions(self) -> dict[str, float | FloatArray]:

@@ -426,9 +426,7 @@ class Objective:
         losses = self.loss.stages()
         if len(losses) == 1:
             return [self]
-        return [
-            Objective(self.network, self.rows, self.alpha, loss, self.noise) for loss in losses
-        ]
+        return [Objective(self.network, self.rows, self.alpha, loss, self.noise) for loss in losses]
 
     # The value and the gradient -------------------------------------------------------------
 

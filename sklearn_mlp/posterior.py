@@ -436,8 +436,7 @@ def calibrated(
     )
     if len(objective.network.shapes) == 1:
         return posterior
-    squares, logs = objective.rows.sum(errors)
-    n = objective.rows.total_weight
+    squares, logs, n = objective.rows.sum(errors)
     calibration = np.maximum(squares / n, 1.0)
     density = -0.5 * (squares / calibration + logs + n * np.log(2 * np.pi * calibration)).sum()
     return replace(posterior, calibration=calibration, leave_one_out=float(density))
@@ -445,9 +444,9 @@ def calibrated(
 
 @dataclass(frozen=True, eq=False)
 class LeaveOneOutErrors(NetworkKernel):
-    """Σ s error² / variance and Σ s log variance of each output, of weights without the row.
+    """Σ s error² / variance and Σ s log variance of each output, and Σ s.
 
-    Of the weights as they are for rows that were not trained on.
+    They are of weights that were trained without the row. Or of the weights as they are for rows that were not trained on.
     """
 
     posterior: LaplacePosterior
@@ -466,7 +465,8 @@ class LeaveOneOutErrors(NetworkKernel):
         J, e = self.jacobian(block, work)
         v = np.array([self.posterior.variance(J_k) for J_k in J])
         beta = self.posterior.beta[:, np.newaxis]
-        noise, w = np.broadcast_to(1 / beta, v.shape), np.ones(v.shape[1])
+        noise: FloatArray = np.broadcast_to(1 / beta, v.shape)
+        w: FloatArray = np.ones(v.shape[1])
         if self.noise is not None:
             noise = self.noise.variance(block, work)
             w = self.noise.weights(noise)
@@ -490,10 +490,10 @@ class LeaveOneOutErrors(NetworkKernel):
         return block.weights / self.noise.weights(self.noise.variance(block, work))
 
     def __call__(self, block: Block, work: Work) -> Sums:
-        """The terms of a block, both of shape (n_outputs,)."""
+        """The terms of a block, both of shape (n_outputs,), and Σ s."""
         error, variance = self.errors(block, work)
         s = self.counts(block, work)
-        return Sums((error**2 / variance) @ s, np.log(variance) @ s)
+        return Sums((error**2 / variance) @ s, np.log(variance) @ s, float(s.sum()))
 
 
 @dataclass(frozen=True, eq=False)

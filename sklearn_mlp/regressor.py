@@ -16,16 +16,18 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from . import reweighting
 from ._documentation import DOCUMENTATION_OF_CLASS
 from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
-from .data import Given, checked_inputs, given_validation, hold_out, prepare
+from .data import Given, checked_inputs, checked_quantiles, given_validation, hold_out, prepare
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
+from .noise import VaryingNoise
 from .posterior import Posterior
 from .progress import Progress
 from .training import (
@@ -37,7 +39,6 @@ from .training import (
     choose_rule,
     refuse_solver_without_loss,
     score_and_loss,
-    train,
 )
 
 
@@ -189,6 +190,21 @@ default="sigmoid"
         outliers. A smaller value gives outliers less weight.
     quantile : float, default=0.5
         The quantile that the "pinball" loss predicts, between 0 and 1.
+    noise : {"auto", "constant", "varying"}, default="auto"
+        Whether the noise has one level, or is a function of the inputs (homoscedastic and
+        heteroscedastic in the words of statistics):
+
+        - "constant": the standard deviation `noise_std_` everywhere;
+        - "varying": a second, small network predicts the logarithm of the noise's variance from
+          the inputs. Rows with less noise then count more, and the mean is trained anew on
+          weighted rows, once or twice. With several outputs each has its own noise, and the
+          weight of a row is the mean of what its outputs ask for;
+        - "auto": "varying" where the log density of the rows, leaving out each row, is higher by
+          more than its standard error. With fewer than 50 rows it is "constant". After other
+          solvers than "lm", the noise may vary, but the mean is not trained anew.
+
+        Only the squared error has such noise: with another `loss`, and in :meth:`partial_fit`,
+        "auto" is "constant". If rows are fitted to rounding, there is no noise to vary.
 
     Attributes
     ----------
@@ -238,10 +254,13 @@ default="sigmoid"
         Number of outputs.
     out_activation_ : str
         "identity", or "exp" for the "poisson" loss.
+    noise_ : {"constant", "varying"}
+        Whether the noise varies.
     noise_std_ : float or ndarray of shape (n_outputs,)
         Standard deviation of the noise, in the units of y. The mean of several networks has the
-        mean of their variances. This attribute and the next six exist after :meth:`fit` on the
-        squared error.
+        mean of their variances. If the noise varies, the root mean square over the training
+        rows; :meth:`predict_noise_std` says what it is where. This attribute, `noise_` and the
+        next six exist after :meth:`fit` on the squared error.
     posterior_kind_ : {"all parameters", "last layer"}
         Which parameters are uncertain in the error bars. After "lm" these are all. After the other
         solvers the posterior is computed around the weights that were found, with precisions that
@@ -365,6 +384,7 @@ default="sigmoid"
         "standardize": ["boolean"],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "noise": [StrOptions({"auto", "constant", "varying"})],
     }
 
     n_iter_: int
@@ -405,6 +425,7 @@ default="sigmoid"
         standardize: bool = True,
         huber_delta: float = 1.35,
         quantile: float = 0.5,
+        noise: str = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -434,6 +455,7 @@ default="sigmoid"
         self.standardize = standardize
         self.huber_delta = huber_delta
         self.quantile = quantile
+        self.noise = noise
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -538,7 +560,9 @@ default="sigmoid"
                 print(plan.in_words())
             task = self._begin_task(plan)
             monitor = self._monitor(plan, task)
-            trained = train(plan, monitor)
+            plan, monitor, trained = reweighting.fit(
+                plan, monitor, lambda plan: self._monitor(plan, None)
+            )
             for stale in ("_left_off", "_hindsight", "architectures_"):
                 self.__dict__.pop(stale, None)
             self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
@@ -566,6 +590,7 @@ default="sigmoid"
     def _plan(self, given: Given, validation: Given | None, start: Start) -> Plan:
         """The network, the prepared data, and the rule that trains it."""
         refuse_solver_without_loss(self.solver, self.loss, self.alpha)
+        noise_kind = self._noise_kind(one_epoch=start.one_epoch)
         loss, rng = self._loss(), start.random_state(self.random_state)
         is_first = start.weights is None or not hasattr(self, "n_features_in_")
         data = prepare(
@@ -580,7 +605,23 @@ default="sigmoid"
             data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
-        return Plan(network, data, loss, rule, start, rng)
+        return Plan(network, data, loss, rule, start, rng, noise_kind)
+
+    def _noise_kind(self, *, one_epoch: bool) -> str:
+        """What `noise` means here. It is constant where no varying noise can be estimated."""
+        if self.loss == "squared_error" and not one_epoch:
+            return self.noise
+        if self.noise == "varying" and one_epoch:
+            raise ValueError(
+                "noise='varying' needs all rows at once, and partial_fit sees them in parts: set "
+                "noise='auto' or 'constant', or call fit."
+            )
+        if self.noise == "varying":
+            raise ValueError(
+                f"noise='varying' is for loss='squared_error', and not for loss={self.loss!r}: set "
+                "noise='auto' or 'constant'."
+            )
+        return "constant"
 
     def _begin_task(self, plan: Plan) -> Task | None:
         """Tell the callbacks that training begins, and give them the rows without held-out rows."""
@@ -657,13 +698,105 @@ default="sigmoid"
             on another loss than the squared error, or by :meth:`partial_fit`.
         """
         check_is_fitted(self)
-        model = self._with_posterior() if return_std else self._model
-        if return_std and model.posterior is None:
-            raise ValueError(f"return_std needs a posterior. {self._why_no_posterior()}")
+        model = self._for_error_bars("return_std") if return_std else self._model
         X = checked_inputs(self, X)
         y = model.predict(X)
         y = y.ravel() if y.shape[1] == 1 else y
         return (y, model.std(X).reshape(y.shape)) if return_std else y
+
+    def predict_quantiles(
+        self, X: MatrixLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)
+    ) -> FloatArray:
+        """Predict quantiles of the distribution of a new observation.
+
+        The distribution is Gaussian. Where ``hidden_layer_sizes="auto"`` finds the width it is the
+        mixture of the Gaussians of several networks, which need not be symmetric.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        quantiles : array-like of shape (n_quantiles,), default=(0.05, 0.5, 0.95)
+            Numbers between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_quantiles) or (n_samples, n_quantiles, n_outputs)
+            The quantiles, in the units of y. They do not cross.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If a quantile is not between 0 and 1, or as in :meth:`predict` with `return_std`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_mlp import SigmoidMLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(200, 1))
+        >>> y = X[:, 0] + rng.normal(size=200)
+        >>> model = SigmoidMLPRegressor((), random_state=0).fit(X, y)
+        >>> model.predict_quantiles([[0.0]], [0.1, 0.5, 0.9]).shape
+        (1, 3)
+        """
+        q = checked_quantiles(quantiles)
+        model = self._for_error_bars("predict_quantiles")
+        X = checked_inputs(self, X)
+        found = model.mixture(X).quantiles(q).astype(model.predict(X[:1]).dtype, copy=False)
+        return found[:, :, 0] if found.shape[2] == 1 else found
+
+    def predict_noise_std(self, X: MatrixLike) -> FloatArray:
+        """The standard deviation of the noise at each row.
+
+        It is that of an observation around the true mean, without the uncertainty of the weights,
+        which `return_std` of :meth:`predict` includes. If the noise is constant, it is
+        `noise_std_` everywhere. Outside the range of the training rows, it is never larger or
+        smaller than at one of them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units of y.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As in :meth:`predict` with `return_std`.
+
+        Examples
+        --------
+        The noise grows with x:
+
+        >>> import numpy as np
+        >>> from sklearn_mlp import SigmoidMLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(0, 1, size=(500, 1))
+        >>> y = X[:, 0] + (0.1 + X[:, 0]) * rng.normal(size=500)
+        >>> model = SigmoidMLPRegressor(random_state=0).fit(X, y)
+        >>> model.noise_
+        'varying'
+        >>> model.predict_noise_std([[0.1], [0.9]]).round(1)
+        array([0.2, 1. ])
+        """
+        model = self._for_error_bars("predict_noise_std")
+        std = model.noise_std_at(checked_inputs(self, X))
+        return std.ravel() if std.shape[1] == 1 else std
+
+    def _for_error_bars(self, name: str) -> Model:
+        """The fitted model with its posterior. Raises an error if it has none."""
+        check_is_fitted(self)
+        model = self._with_posterior()
+        if model.posterior is None:
+            raise ValueError(f"{name} needs a posterior. {self._why_no_posterior()}")
+        return model
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
         """The derivative of each prediction with respect to each input.
@@ -727,7 +860,7 @@ default="sigmoid"
     def _with_posterior(self) -> Model:
         """The fitted model, with its posterior if it can have one."""
         if hindsight := vars(self).get("_hindsight"):
-            posterior, importances = hindsight.posterior(), hindsight.relevances()
+            (posterior, noise), importances = hindsight.result(), hindsight.relevances()
             if hindsight.may_be_too_narrow:
                 warn(
                     "The error bars take all layers but the last as known, because the network "
@@ -735,7 +868,9 @@ default="sigmoid"
                     "they are: the error bars may be too narrow. Set early_stopping=True.",
                     UserWarning,
                 )
-            self._model = replace(self._model, posterior=posterior, relevances=importances)
+            self._model = replace(
+                self._model, posterior=posterior, relevances=importances, noise=noise
+            )
             self._hindsight = None  # which lets go of the rows
         return self._model
 
@@ -791,6 +926,11 @@ default="sigmoid"
         return self._of_posterior("noise_std_").noise_std
 
     @property
+    def noise_(self) -> str:
+        """Whether the noise is "constant" or "varying"."""
+        return "constant" if self._of_posterior("noise_").noise is None else "varying"
+
+    @property
     def alpha_(self) -> dict[str, float | FloatArray]:
         """The precision of the prior of each group of weights, under the name of its layer."""
         return self._of_posterior("alpha_").precisions
@@ -833,11 +973,14 @@ def _fitted_attributes(
     left_off: LeftOff | None = None,
     tried: list[dict[str, Any]] | None = None,
     hindsight: Hindsight | None = None,
+    noise: VaryingNoise | None = None,
 ) -> dict[str, Any]:
     """The fitted attributes for the weights ``w``, at the end of training or on the way."""
     network, data, watched = monitor.network or plan.network, plan.data, monitor.early_stopping
     link = plan.loss.out_activation
-    model = Model.of_training(network, w, data.units, data.dtype, link, posterior, relevances)
+    model = Model.of_training(
+        network, w, data.units, data.dtype, link, posterior, relevances, noise
+    )
     attributes = {
         "_model": model,
         "solver_": plan.rule.name,

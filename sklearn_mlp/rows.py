@@ -327,7 +327,7 @@ class Rows:
 
     def weighted(self, factors: FloatArray) -> "Rows":
         """The same rows, with the weight of each multiplied by a positive factor."""
-        weights = self._spread(self.weights_of_rows() * factors)
+        weights = self._spread(self.weights_of_rows() * factors).astype(self.X.dtype)
         return Rows(
             self.X, self.y, weights, index=self.index, units=self._units, dtype=self.dtype,
             on_grid=self.on_grid, budget=self.budget,

@@ -25,6 +25,7 @@ from .losses import Loss
 from .model import relevances
 from .monitor import Attempts, Monitor
 from .network import Network
+from .noise import VaryingNoise
 from .objective import Objective, Predictions
 from .posterior import LaplacePosterior, Posterior
 from .rows import Rows, one_blas_thread
@@ -394,7 +395,11 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
 
 @dataclass(frozen=True)
 class Plan:
-    """The network to train, its data, its loss, the rule, and the start."""
+    """The network to train, its data, its loss, the rule, and the start.
+
+    And the noise: whether it is "constant", "varying", or "auto", and what it is where the rows
+    are weighted by it.
+    """
 
     network: Network
     data: Data
@@ -402,10 +407,14 @@ class Plan:
     rule: Rule
     start: Start
     rng: RandomState
+    noise_kind: str = "constant"
+    noise: VaryingNoise | None = None
 
     def objective(self, network: Network | None = None, rows: Rows | None = None) -> Objective:
         """The objective that training minimises, by default of the network over all rows."""
-        return Objective(network or self.network, rows or self.rows, self.rule.alpha, self.loss)
+        return Objective(
+            network or self.network, rows or self.rows, self.rule.alpha, self.loss, self.noise
+        )
 
     def in_words(self) -> str:
         """The method, and why it was chosen."""
@@ -425,7 +434,8 @@ class Plan:
     @cached_property
     def rows(self) -> Rows:
         """The rows to train on. In second-order training their order does not matter."""
-        return self.data.rows.in_order() if self.rule.name == "lm" else self.data.rows
+        in_order = self.rule.name != "lm" or self.noise is not None
+        return self.data.rows if in_order else self.data.rows.in_order()
 
     def sample(self) -> Sample:
         """The rows to begin with, and to go on with."""
@@ -462,6 +472,8 @@ class Trained:
         The networks that were tried, where the architecture was not given.
     hindsight : Hindsight or None
         What the posterior will be computed from when it is asked for.
+    noise : VaryingNoise or None
+        The noise, if it varies.
     """
 
     w: FloatArray
@@ -470,6 +482,7 @@ class Trained:
     left_off: LeftOff | None
     tried: list[dict[str, Any]] | None = None
     hindsight: Hindsight | None = None
+    noise: VaryingNoise | None = None
 
 
 def train(plan: Plan, monitor: Monitor) -> Trained:
@@ -524,17 +537,20 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
     if posterior is None:
         return _in_hindsight(plan, w, monitor, left_off)
-    return Trained(w, posterior, relevances(plan.objective(), posterior.w), left_off)
+    importances = relevances(plan.objective(), posterior.w)
+    return Trained(w, posterior, importances, left_off, noise=plan.noise)
 
 
 def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff | None) -> Trained:
     """With the posterior if it costs little beside the training, or with what it needs."""
     if not plan.loss.is_quadratic or plan.start.one_epoch:
         return Trained(w, None, None, left_off)
-    hindsight = Hindsight(plan.objective(), w, plan.data.held_out)
+    chooses = plan.noise_kind == "auto"
+    hindsight = Hindsight(plan.objective(), w, plan.data.held_out, plan.noise, chooses)
     if not hindsight.is_cheap(monitor.n_iter):
-        return Trained(w, None, None, left_off, hindsight=hindsight)
-    return Trained(w, hindsight.posterior(), hindsight.relevances(), left_off)
+        return Trained(w, None, None, left_off, hindsight=hindsight, noise=plan.noise)
+    posterior, noise = hindsight.result()
+    return Trained(w, posterior, hindsight.relevances(), left_off, noise=noise)
 
 
 def _grown(
@@ -591,6 +607,7 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         relevances(objective, posterior.w),
         None,
         [member.as_tried() for member in tried],
+        noise=plan.noise,
     )
 
 

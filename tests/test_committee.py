@@ -28,7 +28,7 @@ from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
-from sklearn_mlp.posterior import WeightGroups, calibrated, laplace
+from sklearn_mlp.posterior import PredictiveVariances, WeightGroups, calibrated, laplace
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers import EvidenceMaximization
 from tests import reference
@@ -126,7 +126,7 @@ def test_error_bars_are_those_of_the_mixture(members: list[Member]) -> None:
     mean = np.einsum("m,mnk->nk", shares, means)
     expected = np.einsum("m,mnk->nk", shares, variances + (means - mean) ** 2)
     rows = Rows(X, np.empty((40, 0)))
-    got = posterior.predictive_variance(network, rows.whole(), rows.work)
+    got = PredictiveVariances(network, posterior)(rows.whole(), rows.work)
     np.testing.assert_allclose(got, expected, rtol=1e-8)
 
 

@@ -5,7 +5,8 @@ derivatives j of the prediction by the parameters, and the covariance A⁻¹ = M
 
     variance = c (1/β + j A⁻¹ jᵀ) = c (1/β + ‖v‖²),    v = j M,
 
-where β is the precision of the noise and c the calibration. The backward pass of
+where β is the precision of the noise and c the calibration. If the noise varies, a second network
+gives the logarithm of its variance in place of 1/β. The backward pass of
 :mod:`~sklearn_mlp.network` gives j layer by layer. With a_{l-1} the inputs of layer l (without
 the leading 1), δ_l the derivatives by the sums of its units, and M_l0 and M_l the rows of M that
 belong to its biases and to its coefs,
@@ -13,6 +14,7 @@ belong to its biases and to its coefs,
     v = Σ_l (δ_l M_l0 + (a_{l-1} ⊗ δ_l) M_l).
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -349,7 +351,9 @@ def _std(graph: _Graph, model: Model, X: str) -> str:
     mean, terms = _prediction(graph, model, X), []
     for member in model.posterior.members:
         posterior, units = member.posterior, model.units
-        own = Model.of_training(member.network, posterior.w, units, np.float64, posterior=posterior)
+        own = Model.of_training(
+            member.network, posterior.w, units, np.float64, posterior=posterior, noise=model.noise
+        )
         off = graph("Sub", _prediction(graph, own, X), mean)
         std = _std_of_one(graph, own, X)
         square = graph("Add", graph("Mul", off, off), graph("Mul", std, std))
@@ -371,7 +375,7 @@ def _std_of_one(graph: _Graph, model: Model, X: str) -> str:
     rows = {i: _rows(graph, M[i]) for i in range(first, len(z))}
     rank = M[0].shape[-1]
     variances = []
-    for k, beta in enumerate(posterior.beta):
+    for k, noise in enumerate(_noise(graph, model, inputs)):
         v = graph("Add", graph("MatMul", a[-1], M[-1][1:, k]), M[-1][0, k])
         slope: str | FloatArray = weights[-1][1:, k]  # of the output, by the units of layer i
         for i in reversed(range(first, len(z))):
@@ -381,10 +385,24 @@ def _std_of_one(graph: _Graph, model: Model, X: str) -> str:
                 slope = graph("MatMul", delta, weights[i][1:].T)
         # ‖v‖² as a product with ones, because ReduceSum differs between versions of the operators.
         square = graph("MatMul", graph("Mul", v, v), np.ones((rank, 1)))
-        variances.append(graph("Add", square, 1 / beta))
+        variances.append(graph("Add", square, noise))
     variance = graph("Concat", *variances, axis=1)
     scale = units.outputs.scale * np.sqrt(posterior.calibration)
     return graph("Mul", graph("Sqrt", variance), scale)
+
+
+def _noise(graph: _Graph, model: Model, inputs: str) -> Sequence[str | FloatArray]:
+    """The variance of the noise of each output, in the units of training."""
+    if model.noise is None:
+        posterior = cast(GaussianPosterior, model.posterior)
+        return list(1 / posterior.beta)
+    variances = []
+    for one in model.noise.of_outputs:
+        weights = one.network.layers(one.posterior.w)
+        a, _ = _forward(graph, one.network.activation, weights, inputs)
+        u = graph("Max", _affine(graph, a[-1], weights[-1]), one.least)
+        variances.append(graph("Mul", graph("Exp", graph("Min", u, one.most)), one.scale))
+    return variances
 
 
 def _by_layer(network: Network, M: FloatArray) -> list[FloatArray]:

@@ -26,6 +26,8 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn_mlp.last_layer.LastLayerPosterior",
     "sklearn_mlp.model.Model",
     "sklearn_mlp.network.Network",
+    "sklearn_mlp.noise.LogVarianceNetwork",
+    "sklearn_mlp.noise.VaryingNoise",
     "sklearn_mlp.posterior.Group",
     "sklearn_mlp.posterior.LaplacePosterior",
     "sklearn_mlp.posterior.WeightGroups",

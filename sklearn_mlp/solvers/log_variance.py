@@ -1,0 +1,158 @@
+"""The noise by its own evidence: train the network of the log variance on leave-one-out errors.
+
+Steps of Levenberg-Marquardt on the likelihood of :class:`~sklearn_mlp.noise.LogVariance` and
+re-estimations of the precisions of the prior take turns. With γ_g of the weights of group g
+determined,
+
+    α_g = γ_g / ‖w_g‖².
+
+There is no precision of the noise to estimate, because the likelihood knows its own. Networks
+without hidden units and with few are tried, and the evidence chooses. Where the noise is constant
+all precisions rise to their limit, and the network comes to a constant.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.random import RandomState
+
+from .._typing import FloatArray
+from ..curvature import step_cost
+from ..network import Network
+from ..noise import (
+    Estimate,
+    LeftOutLogVariances,
+    LogVariance,
+    LogVarianceNetwork,
+    NoiseVariances,
+    Residuals,
+    VaryingNoise,
+)
+from ..objective import Objective, Point, Precisions
+from ..posterior import LaplacePosterior, WeightGroups, laplace
+from ..rows import Rows
+from .evidence import PRECISION_RANGE, SMALL_WEIGHTS
+from .levenberg_marquardt import Damping, step
+
+MOST_ROWS = 10_000
+"""The most rows that the noise is estimated from, drawn at random."""
+
+WIDTHS = (0, 3, 6)
+"""Hidden units of the networks that are tried, until the evidence no longer rises."""
+
+ACTIVATION = "sigmoid"
+"""The activation of their hidden units. Far from the data it levels off."""
+
+FIRST_PRECISION = 1.0
+"""The precision of the prior to start from: logarithms of variances that vary by some units."""
+
+START_OF_OUTPUT = 0.1
+"""The first output weights, relative to those of a fresh network: the noise begins as constant."""
+
+MOST_ESTIMATES = 40
+"""The most re-estimations of the precisions."""
+
+STEPS_PER_ESTIMATE = 2
+"""Steps of Levenberg-Marquardt from one re-estimation to the next."""
+
+LEAST_RISE, PATIENCE = 0.1, 4
+"""An ascent is over if so many re-estimations have raised the log evidence by less than this."""
+
+LEAST_EVIDENCE = 1.0
+"""What the log evidence must rise by for a larger network to be taken."""
+
+FEWEST_ROWS = 3.0
+"""Rows for each parameter of a network that is tried. The linear one always is."""
+
+STEP_COST = 1e9
+"""A network is tried if a step costs at most this: see :func:`step_cost`."""
+
+LEAST_VARIANCE = 1e-6
+"""The least variance of the noise anywhere, in units of its mean."""
+
+NOISE_FREE = 1e-10
+"""Errors whose mean square is a smaller part of the target's are rounding, and no noise."""
+
+
+def estimate(residuals: Residuals) -> Estimate | None:
+    """The noise that the residuals show; None if there is none.
+
+    First weights, and rows if they are very many, are drawn from a generator of its own, so that
+    the mean is trained as it would be with constant noise.
+    """
+    rows, rng = residuals.rows, RandomState(0)
+    s = rows.weights_of_rows()
+    squares = residuals.errors**2
+    mean_square = (s @ squares) / s.sum()
+    targets = Objective(Network([1, rows.y.shape[1]], "identity"), rows, 0.0).squared_targets()
+    if (mean_square <= NOISE_FREE * np.where(targets > 0, targets / s.sum(), 1)).any():
+        return None
+    few = None
+    if rows.n_rows > MOST_ROWS:
+        few = np.sort(rng.choice(rows.n_rows, MOST_ROWS, replace=False))
+    networks, left_out = [], []
+    for k, scale in enumerate(mean_square):
+        targets = np.column_stack([squares[:, k], residuals.variances[:, k]]) / scale
+        targets[:, 1] += LEAST_VARIANCE
+        own = rows.with_targets(targets)
+        network, posterior = _by_evidence(own if few is None else own.take(few), rng)
+        u, without = own.gather(LeftOutLogVariances(network, posterior.w, posterior)).T
+        without = np.clip(without, u.min(), u.max())
+        widened = float(s @ (targets[:, 0] / (np.exp(without) + targets[:, 1])) / s.sum())
+        widened = max(widened, 1.0)
+        one = LogVarianceNetwork(network, posterior, scale * widened, u.min(), u.max())
+        networks.append(one)
+        left_out.append(scale * widened * np.exp(without))
+    noise = VaryingNoise(tuple(networks), np.ones(len(networks)))
+    variance = rows.gather(NoiseVariances(noise))
+    noise = replace(noise, level=s @ variance / s.sum())
+    noise = replace(noise, mean_weight=float(s @ noise.weights(variance.T) / s.sum()))
+    log_weights = 0.5 * len(networks) * float(s @ np.log(noise.weights(variance.T)))
+    noise = replace(noise, log_weights=log_weights)
+    return Estimate(noise, variance, np.transpose(left_out))
+
+
+def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterior]:
+    """The network that the evidence favours, and its posterior."""
+    n_inputs, best = rows.X.shape[1], None
+    for width in WIDTHS:
+        network = Network([n_inputs, *([width] if width else []), 1], ACTIVATION)
+        too_large = rows.n_rows < FEWEST_ROWS * network.n_parameters
+        if best and (too_large or step_cost(rows.n_rows, network.n_parameters, 1) > STEP_COST):
+            break
+        posterior = _ascent(Objective(network, rows, 0.0, LogVariance()), rng)
+        if best and posterior.log_evidence < best[1].log_evidence + LEAST_EVIDENCE:
+            if width > WIDTHS[1]:
+                break
+            continue  # what a few units cannot do better than none, more may
+        best = network, posterior
+    assert best is not None
+    return best
+
+
+def _ascent(objective: Objective, rng: RandomState) -> LaplacePosterior:
+    """Steps and re-estimations in turn; the posterior of the highest evidence."""
+    network, n = objective.network, objective.rows.total_weight
+    groups = WeightGroups.by_layer(network, per_input=True)
+    alpha: FloatArray = np.full(len(groups.names), FIRST_PRECISION)
+    w, beta, damping = network.initial_weights(rng, SMALL_WEIGHTS), np.ones(1), Damping()
+    network.layers(w)[-1][...] *= START_OF_OUTPUT
+    point, best, n_level = Point(w, objective.gauss_newton(w)), None, 0
+    for _ in range(MOST_ESTIMATES):
+        precisions = Precisions(beta, groups.per_parameter(alpha))
+        for _ in range(STEPS_PER_ESTIMATE):
+            curvature = precisions.curvature(point.sums)
+            new = step(objective, point, precisions, damping, curvature)
+            damping = Damping() if new is None else damping
+            point = new or point
+        posterior = laplace(point, groups, alpha, beta, n)
+        before = -np.inf if best is None else best.log_evidence
+        n_level = n_level + 1 if posterior.log_evidence < before + LEAST_RISE else 0
+        if posterior.log_evidence > before:
+            best = posterior
+        if n_level >= PATIENCE:
+            break
+        squares = np.maximum(groups.sum(point.w**2), 1e-300)
+        alpha = np.clip(posterior.gamma / squares, *PRECISION_RANGE)
+    assert best is not None
+    return best
