@@ -138,7 +138,7 @@ class Hindsight:
 
     def _noise_of(self, residuals: Residuals) -> VaryingNoise | None:
         """The noise, if it varies more than by chance."""
-        found = estimate(residuals) if residuals.rows.n_rows >= LEAST_ROWS else None
+        found = estimate(residuals) if residuals.rows.total_weight >= LEAST_ROWS else None
         if found is None:
             return None
         new, old = residuals.log_density(found.left_out), residuals.log_density(None)

@@ -32,7 +32,7 @@ from .posterior import LaplacePosterior, LeftOutErrors, Posterior
 from .rows import Block, RowKernel, Rows, Work
 
 LEAST_ROWS = 50
-"""With fewer rows ``noise="auto"`` is "constant": their errors say too little."""
+"""With fewer rows, counted by their weights, ``noise="auto"`` is "constant"."""
 
 LEAST_ERRORS = 1.0
 """What "auto" asks of the gain in log density: so many standard errors."""

@@ -446,7 +446,8 @@ def calibrated(
 class LeaveOneOutErrors(NetworkKernel):
     """Σ s error² / variance and Σ s log variance of each output, and Σ s.
 
-    They are of weights that were trained without the row. Or of the weights as they are for rows that were not trained on.
+    They are of weights that were trained without the row, or, for rows that were not trained on,
+    of the weights as they are.
     """
 
     posterior: LaplacePosterior

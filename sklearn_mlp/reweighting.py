@@ -50,7 +50,7 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     first = Fit(plan, monitor, train(plan, monitor))
     if plan.noise_kind == "constant" or _is_cut_short(first):
         return first
-    few, in_hindsight = plan.rows.n_rows < LEAST_ROWS, plan.rule.name != "lm"
+    few, in_hindsight = plan.rows.total_weight < LEAST_ROWS, plan.rule.name != "lm"
     if plan.noise_kind == "auto" and (few or in_hindsight):
         return first  # in hindsight the posterior's own noise has been chosen, or will be
     residuals = _residuals(first, plan)

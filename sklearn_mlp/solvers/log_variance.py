@@ -117,7 +117,7 @@ def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterio
     n_inputs, best = rows.X.shape[1], None
     for width in WIDTHS:
         network = Network([n_inputs, *([width] if width else []), 1], ACTIVATION)
-        too_large = rows.n_rows < FEWEST_ROWS * network.n_parameters
+        too_large = rows.total_weight < FEWEST_ROWS * network.n_parameters
         if best and (too_large or step_cost(rows.n_rows, network.n_parameters, 1) > STEP_COST):
             break
         posterior = _ascent(Objective(network, rows, 0.0, LogVariance()), rng)
