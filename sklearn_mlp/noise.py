@@ -296,6 +296,7 @@ def is_better(new: FloatArray, old: FloatArray, s: FloatArray) -> bool:
     return gain > max(LEAST_ERRORS * error, LEAST_GAIN)
 
 
-def differ(one: FloatArray, other: FloatArray) -> float:
-    """The root mean square of the log ratio of two variances."""
-    return float(np.sqrt(np.mean(np.log(one / other) ** 2)))
+def differ(one: FloatArray, other: FloatArray, s: FloatArray) -> float:
+    """The root mean square of the log ratio of two variances, over rows of the weights s."""
+    squares = (np.log(one / other) ** 2).mean(axis=1)
+    return float(np.sqrt(s @ squares / s.sum()))

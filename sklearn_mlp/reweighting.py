@@ -57,7 +57,7 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     found = estimate(residuals)
     if found is None or not _is_taken(plan, found, residuals, residuals):
         return first
-    fitted = first
+    fitted, s = first, residuals.rows.weights_of_rows()
     for _ in range(MOST_ROUNDS):
         fitted = _anew(plan, found, monitor_of)
         if _is_cut_short(fitted):
@@ -66,7 +66,7 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
         again = estimate(after)
         if again is None:
             return first
-        settled = differ(again.variance, found.variance) < SETTLED
+        settled = differ(again.variance, found.variance, s) < SETTLED
         found = again
         if settled:
             break

@@ -340,6 +340,12 @@ class Rows:
         weights = self.sample_weight if self.index is None else self.sample_weight[self.index]
         return weights.astype(np.float64)
 
+    def whole_targets(self) -> FloatArray:
+        """The targets of all rows in the units of the blocks, of shape (n_rows, n_outputs)."""
+        y = self.y if self.index is None else self.y[self.index]
+        targets: FloatArray = (y - self.units.outputs.mean) / self.units.outputs.scale
+        return targets
+
     def _spread(self, values: FloatArray) -> FloatArray:
         """Values of these rows at their places among all of X. They are 1 elsewhere."""
         if self.index is None:

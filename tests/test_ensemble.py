@@ -194,7 +194,7 @@ def test_importances_and_noise_are_averages_over_the_members() -> None:
     assert isinstance(model.noise_std_, float)
     squares = [m.noise_std_**2 for m in model.estimators_]
     assert model.noise_std_**2 == pytest.approx(np.mean(squares))
-    assert (model.predict(X, return_std=True)[1] > model.noise_std_).all()
+    assert (model.predict(X, return_std=True)[1] > model.predict_noise_std(X)).all()
 
 
 def test_several_outputs_have_a_noise_each() -> None:

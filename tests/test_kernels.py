@@ -18,6 +18,13 @@ from sklearn_mlp.last_layer import LastLayerErrors, LastLayerSums, last_layer, l
 from sklearn_mlp.losses import Poisson
 from sklearn_mlp.model import InputGradients, Model, SquaredInputGradients
 from sklearn_mlp.network import Network
+from sklearn_mlp.noise import (
+    LeftOutLogVariances,
+    LogVariance,
+    LogVarianceNetwork,
+    NoiseVariances,
+    VaryingNoise,
+)
 from sklearn_mlp.objective import (
     CurvatureAlong,
     ErrorSums,
@@ -33,6 +40,8 @@ from sklearn_mlp.objective import (
 from sklearn_mlp.posterior import (
     LaplacePosterior,
     LeaveOneOutErrors,
+    LeftOutErrors,
+    PredictiveMixtures,
     PredictiveVariances,
     WeightGroups,
     laplace,
@@ -47,6 +56,8 @@ rng = np.random.default_rng(0)
 X, Y, S = rng.normal(size=(N, 3)), rng.uniform(size=(N, 2)), rng.uniform(0.5, 2, size=N)
 NETWORK = Network([3, 4, 2], "tanh")
 W = rng.normal(size=NETWORK.n_parameters)
+OF_NOISE = Network([3, 2, 1], "sigmoid")
+W_OF_NOISE = rng.normal(size=OF_NOISE.n_parameters)
 BLOCK = Rows(X, Y, S).whole()._replace(start=0)
 DTYPE = np.dtype(np.float64)
 
@@ -62,6 +73,18 @@ def of_the_last_layer() -> LaplacePosterior:
     groups = WeightGroups.by_layer(network, per_input=False)
     point = Point(W[-network.n_parameters :], last_layer_sums(objective, W))
     return laplace(point, groups, np.ones(len(groups.names)), np.array([1.0, 2.0]), S.sum())
+
+
+def of_noise() -> LaplacePosterior:
+    objective = Objective(OF_NOISE, Rows(X, np.square(Y), S), 0.0, LogVariance())
+    groups = WeightGroups.by_layer(OF_NOISE, per_input=True)
+    point = Point(W_OF_NOISE, objective.gauss_newton(W_OF_NOISE))
+    return laplace(point, groups, np.ones(len(groups.names)), np.ones(1), S.sum())
+
+
+def a_noise() -> VaryingNoise:
+    one = LogVarianceNetwork(OF_NOISE, of_noise(), 1.0, -1.0, 1.0)
+    return VaryingNoise((one, one), np.array([1.0, 2.0]))
 
 
 def a_member(share: float) -> Member:
@@ -91,6 +114,10 @@ KERNELS: dict[type, Kernel[Any]] = {
         LastLayerSums(NETWORK, W),
         BiasSlopes(NETWORK, W, np.arange(4)),
         PredictiveVariances(NETWORK, a_posterior()),
+        LeftOutErrors(((1.0, LeaveOneOutErrors(NETWORK, W, a_posterior(), True, a_noise())),)),
+        PredictiveMixtures(NETWORK, a_posterior(), a_noise()),
+        NoiseVariances(a_noise()),
+        LeftOutLogVariances(OF_NOISE, W_OF_NOISE, of_noise()),
         FallOfSquares((a_member(0.4), a_member(0.6)), (a_member(1.0),)),
         _MomentsOfColumns(5),
         FactorOfOutputLayer(NETWORK, W),

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import RandomState
 
-from .._typing import FloatArray
+from .._typing import FloatArray, IntArray
 from ..curvature import step_cost
 from ..network import Network
 from ..noise import (
@@ -81,28 +81,21 @@ def estimate(residuals: Residuals) -> Estimate | None:
     the mean is trained as it would be with constant noise.
     """
     rows, rng = residuals.rows, RandomState(0)
-    s = rows.weights_of_rows()
-    squares = residuals.errors**2
-    mean_square = (s @ squares) / s.sum()
-    targets = Objective(Network([1, rows.y.shape[1]], "identity"), rows, 0.0).squared_targets()
-    if (mean_square <= NOISE_FREE * np.where(targets > 0, targets / s.sum(), 1)).any():
+    s, squares = rows.weights_of_rows(), residuals.errors**2
+    mean_square = s @ squares / s.sum()
+    of_targets = s @ rows.whole_targets() ** 2 / s.sum()
+    if (mean_square <= NOISE_FREE * np.where(of_targets > 0, of_targets, 1)).any():
         return None
     few = None
     if rows.n_rows > MOST_ROWS:
         few = np.sort(rng.choice(rows.n_rows, MOST_ROWS, replace=False))
     networks, left_out = [], []
-    for k, scale in enumerate(mean_square):
-        targets = np.column_stack([squares[:, k], residuals.variances[:, k]]) / scale
-        targets[:, 1] += LEAST_VARIANCE
-        own = rows.with_targets(targets)
-        network, posterior = _by_evidence(own if few is None else own.take(few), rng)
-        u, without = own.gather(LeftOutLogVariances(network, posterior.w, posterior)).T
-        without = np.clip(without, u.min(), u.max())
-        widened = float(s @ (targets[:, 0] / (np.exp(without) + targets[:, 1])) / s.sum())
-        widened = max(widened, 1.0)
-        one = LogVarianceNetwork(network, posterior, scale * widened, u.min(), u.max())
+    for scale, e2, v in zip(mean_square, squares.T, residuals.variances.T, strict=True):
+        own = rows.with_targets(np.column_stack([e2, v + LEAST_VARIANCE * scale]) / scale)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            one, without = _of_an_output(own, few, rng, scale)
         networks.append(one)
-        left_out.append(scale * widened * np.exp(without))
+        left_out.append(without)
     noise = VaryingNoise(tuple(networks), np.ones(len(networks)))
     variance = rows.gather(NoiseVariances(noise))
     noise = replace(noise, level=s @ variance / s.sum())
@@ -110,6 +103,24 @@ def estimate(residuals: Residuals) -> Estimate | None:
     log_weights = 0.5 * len(networks) * float(s @ np.log(noise.weights(variance.T)))
     noise = replace(noise, log_weights=log_weights)
     return Estimate(noise, variance, np.transpose(left_out))
+
+
+def _of_an_output(
+    rows: Rows, few: IntArray | None, rng: RandomState, scale: float
+) -> tuple[LogVarianceNetwork, FloatArray]:
+    """The network for targets in units of `scale`, and its variance at each row without the row.
+
+    The variance is widened where leaving out each row shows it to be too small, as the error bars
+    of the mean are (see :func:`~sklearn_mlp.posterior.calibrated`).
+    """
+    network, posterior = _by_evidence(rows if few is None else rows.take(few), rng)
+    u, without = rows.gather(LeftOutLogVariances(network, posterior.w, posterior)).T
+    least, most = np.maximum([u.min(), u.max()], np.log(LEAST_VARIANCE))
+    variance = np.exp(np.clip(without, least, most))
+    squares, v = rows.whole_targets().T
+    widened = max(float(np.average(squares / (variance + v), weights=rows.weights_of_rows())), 1.0)
+    one = LogVarianceNetwork(network, posterior, scale * widened, float(least), float(most))
+    return one, scale * widened * variance
 
 
 def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterior]:

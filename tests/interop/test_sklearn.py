@@ -135,6 +135,7 @@ NEEDS_THE_ROWS = {
     "feature_importances_",
     "log_marginal_likelihood_",
     "n_effective_parameters_",
+    "noise_",
     "noise_std_",
     "posterior_kind_",
     "posterior_n_samples_",
