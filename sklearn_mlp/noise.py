@@ -34,7 +34,10 @@ from .rows import Block, RowKernel, Rows, Work
 LEAST_ROWS = 50
 """With fewer rows, counted by their weights, ``noise="auto"`` is "constant"."""
 
-LEAST_ERRORS = 1.0
+LOG_GRID = 2.0**-14
+"""The step, 6e-5, to which the logarithms of the weights of the rows are rounded."""
+
+LEAST_ERRORS = 2.0
 """What "auto" asks of the gain in log density: so many standard errors."""
 
 LEAST_GAIN = 2.0
@@ -131,10 +134,12 @@ class VaryingNoise:
         """What the weights of the rows are multiplied by in training: 1 in the mean.
 
         It is the precision of the noise. With several outputs, which have the rows in common, it
-        is the mean of their precisions, each relative to its level.
+        is the mean of their precisions, each relative to its level. It is rounded, because a long
+        second-order descent magnifies even the smallest difference (see :meth:`Rows.coarse`).
         """
-        precision: FloatArray = (self.level[:, np.newaxis] / variance).mean(axis=0)
-        return precision / self.mean_weight
+        precision = (self.level[:, np.newaxis] / variance).mean(axis=0) / self.mean_weight
+        rounded: FloatArray = np.exp(LOG_GRID * np.rint(np.log(precision) / LOG_GRID))
+        return rounded
 
 
 # Kernels ----------------------------------------------------------------------------------------

@@ -52,8 +52,11 @@ START_OF_OUTPUT = 0.1
 MOST_ESTIMATES = 40
 """The most re-estimations of the precisions."""
 
-STEPS_PER_ESTIMATE = 2
-"""Steps of Levenberg-Marquardt from one re-estimation to the next."""
+STEPS_PER_ESTIMATE = 4
+"""The most steps of Levenberg-Marquardt from one re-estimation to the next."""
+
+LEAST_FALL = 1e-3
+"""Fewer are made if a step lowers F by less than this, in units of log probability."""
 
 LEAST_RISE, PATIENCE = 0.1, 4
 """An ascent is over if so many re-estimations have raised the log evidence by less than this."""
@@ -146,16 +149,12 @@ def _ascent(objective: Objective, rng: RandomState) -> LaplacePosterior:
     network, n = objective.network, objective.rows.total_weight
     groups = WeightGroups.by_layer(network, per_input=True)
     alpha: FloatArray = np.full(len(groups.names), FIRST_PRECISION)
-    w, beta, damping = network.initial_weights(rng, SMALL_WEIGHTS), np.ones(1), Damping()
+    w, beta = network.initial_weights(rng, SMALL_WEIGHTS), np.ones(1)
     network.layers(w)[-1][...] *= START_OF_OUTPUT
     point, best, n_level = Point(w, objective.gauss_newton(w)), None, 0
     for _ in range(MOST_ESTIMATES):
         precisions = Precisions(beta, groups.per_parameter(alpha))
-        for _ in range(STEPS_PER_ESTIMATE):
-            curvature = precisions.curvature(point.sums)
-            new = step(objective, point, precisions, damping, curvature)
-            damping = Damping() if new is None else damping
-            point = new or point
+        point = _descended(objective, point, precisions)
         posterior = laplace(point, groups, alpha, beta, n)
         before = -np.inf if best is None else best.log_evidence
         n_level = n_level + 1 if posterior.log_evidence < before + LEAST_RISE else 0
@@ -167,3 +166,17 @@ def _ascent(objective: Objective, rng: RandomState) -> LaplacePosterior:
         alpha = np.clip(posterior.gamma / squares, *PRECISION_RANGE)
     assert best is not None
     return best
+
+
+def _descended(objective: Objective, point: Point, precisions: Precisions) -> Point:
+    """The point after some steps, or in the minimum for these precisions."""
+    damping = Damping()
+    for _ in range(STEPS_PER_ESTIMATE):
+        F = precisions.cost(point.sums.E, point.w)
+        new = step(objective, point, precisions, damping, precisions.curvature(point.sums))
+        if new is None:
+            break
+        point = new
+        if F - precisions.cost(point.sums.E, point.w) < LEAST_FALL:
+            break
+    return point
