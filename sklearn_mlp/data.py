@@ -256,10 +256,10 @@ def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
 
 def checked_quantiles(quantiles: ArrayLike) -> FloatArray:
     """Numbers between 0 and 1, as a vector."""
-    q = check_array(quantiles, ensure_2d=False, dtype=np.float64, input_name="quantiles")
+    q = np.asarray(quantiles, dtype=np.float64)
     if q.ndim != 1 or not ((q > 0) & (q < 1)).all():
         raise ValueError(f"quantiles must be a sequence of numbers between 0 and 1, got {q}.")
-    return np.asarray(q)
+    return q
 
 
 # The split, and the units -----------------------------------------------------------------------

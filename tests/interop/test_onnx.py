@@ -92,6 +92,17 @@ def test_onnx_has_the_error_bars_that_the_evidence_sets(
     assert_close(outputs, model.predict(data.raw, return_std=True), 1e-8)
 
 
+@pytest.mark.parametrize("hidden_layer_sizes", [(3,), "auto"])
+def test_onnx_has_noise_that_varies(
+    hidden_layer_sizes: Any, targets: Array, data: Data, network: MakeModel
+) -> None:
+    model = network(hidden_layer_sizes, alpha="auto", noise="varying").fit(data.X, targets)
+    assert model.noise_ == "varying"
+    far = np.vstack([data.X, 100 * data.X])  # where the noise is cut to its range
+    outputs = run(to_onnx(model, return_std=True, dtype=np.float64), far)
+    assert_close(outputs, model.predict(far, return_std=True), 1e-8)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_onnx_far_from_the_data_is_finite_and_the_same(
     activation: str, data: Data, network: MakeModel

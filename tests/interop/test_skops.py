@@ -36,6 +36,14 @@ def test_error_bars_survive_a_skops_file(tmp_path: Path, data: Data, network: Ma
     assert loaded.noise_std_ == pytest.approx(model.noise_std_, rel=0)
 
 
+def test_noise_that_varies_survives_a_skops_file(data: Data, network: MakeModel) -> None:
+    model = network(noise="varying").fit(data.X, data.Y)
+    assert model.noise_ == "varying"
+    np.testing.assert_array_equal(
+        through_skops(model).predict_noise_std(data.X), model.predict_noise_std(data.X)
+    )
+
+
 @pytest.mark.parametrize("solver", ["adam", "sgd", "gd"])
 def test_partial_fit_continues_after_a_skops_file(
     solver: str, data: Data, network: MakeModel
