@@ -41,7 +41,12 @@ def growing(n: int, seed: int = 0, n_columns: int = 2) -> tuple[Any, Any, Any]:
 
 
 def single(**parameters: Any) -> SigmoidMLPRegressor:
-    given: dict[str, Any] = {"hidden_layer_sizes": (3,), "solver": "lm", "random_state": 0, "noise": "varying"}
+    given: dict[str, Any] = {
+        "hidden_layer_sizes": (3,),
+        "solver": "lm",
+        "random_state": 0,
+        "noise": "varying",
+    }
     return SigmoidMLPRegressor(**(given | parameters))
 
 

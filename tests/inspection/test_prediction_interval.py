@@ -461,3 +461,16 @@ def test_bad_data_are_named() -> None:
     with pytest.raises(ValueError, match="kind must be one of auto, band, bars"):
         # The wrong argument is what is tested.
         from_estimator(model, x, kind="line")  # type: ignore[arg-type]
+
+
+def test_noise_that_varies_has_a_band_that_varies(ax: Axes) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, size=(200, 1))
+    target = x[:, 0] + (0.02 + x[:, 0]) * rng.normal(size=200)
+    model = fitted(network(noise="varying"), x, target)
+    display = from_estimator(model, x, ax=ax)
+    at = np.array([[0.1], [0.9]])
+    narrow, wide = np.diff(band_limits(display, at[:, 0]), axis=0)[0]
+    expected = 2 * norm.ppf(0.975) * model.predict(at, return_std=True)[1]
+    assert wide > 3 * narrow
+    np.testing.assert_allclose([narrow, wide], expected, rtol=0.05)

@@ -97,6 +97,7 @@ def fitted_estimators(data: Data, network: MakeModel, ensemble: MakeEnsemble) ->
     for solver in ("lbfgs", "adam", "sgd"):
         mlp = MLPRegressor(hidden_layer_sizes=(5,), solver=solver, max_iter=2, random_state=0)
         yield from_sklearn(mlp.fit(X, y))
+    yield network(noise="varying").fit(X, y)
     yield SigmoidMLPRegressor(random_state=0).fit(X, y)
     yield ensemble().fit(X, y)
     yield ensemble(network(solver="adam")).fit(X, y)
