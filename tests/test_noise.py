@@ -280,7 +280,13 @@ def test_a_gain_counts_if_it_is_more_than_its_uncertainty() -> None:
         {"solver": "lbfgs", "alpha": 1.0},
         {"solver": "adam", "max_iter": 100},
         {"early_stopping": True},
-        {"solver": "adam", "early_stopping": True, "validation_fraction": 0.5, "max_iter": 100},
+        {
+            "solver": "adam",
+            "early_stopping": True,
+            "validation_fraction": 0.5,
+            "learning_rate_init": 0.05,
+            "n_iter_no_change": 100,
+        },
         {"standardize": False, "alpha": 1.0},
     ],
 )
