@@ -309,6 +309,18 @@ def is_better(new: FloatArray, old: FloatArray, s: FloatArray) -> bool:
     return gain > max(LEAST_ERRORS * error, LEAST_GAIN)
 
 
+def has_risen(new: FloatArray, old: FloatArray, s: FloatArray) -> bool:
+    """Whether squared errors (n_rows, n_outputs) have risen by more than their own uncertainty.
+
+    Each output counts in units of its old mean square.
+    """
+    mean_square = s @ old**2 / s.sum()
+    d = ((new**2 - old**2) / mean_square).mean(axis=1)
+    rise = float(s @ d)
+    error = np.sqrt(max(float(s @ d**2) - rise**2 / s.sum(), 0.0))
+    return rise > LEAST_ERRORS * error
+
+
 def differ(one: FloatArray, other: FloatArray, s: FloatArray) -> float:
     """The root mean square of the log ratio of two variances, over rows of the weights s."""
     squares = (np.log(one / other) ** 2).mean(axis=1)

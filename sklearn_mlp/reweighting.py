@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .hindsight import Hindsight
 from .monitor import Monitor
-from .noise import LEAST_ROWS, Estimate, Residuals, differ, is_better, weighted
+from .noise import LEAST_ROWS, Estimate, Residuals, differ, has_risen, is_better, weighted
 from .solvers.log_variance import estimate
 from .training import Plan, Trained, train
 
@@ -45,7 +45,9 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     Returns
     -------
     Fit
-        The last training, or the first if the noise is constant.
+        The last training, or the first if the noise is constant. With "auto" also the first if
+        the weights have made its leave-one-out errors larger for sure: what looks like noise may
+        be what the network cannot follow, and then its rows should not count less.
     """
     first = Fit(plan, monitor, train(plan, monitor))
     if plan.noise_kind == "constant" or _is_cut_short(first):
@@ -57,7 +59,7 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     found = estimate(residuals)
     if found is None or not _is_taken(plan, found, residuals, residuals):
         return first
-    fitted, s = first, residuals.rows.weights_of_rows()
+    fitted, s, noise = first, residuals.rows.weights_of_rows(), found.noise
     for _ in range(MOST_ROUNDS):
         fitted = _anew(plan, found, monitor_of)
         if _is_cut_short(fitted):
@@ -70,7 +72,12 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
         found = again
         if settled:
             break
-    return fitted if _is_taken(plan, found, after, residuals) else first
+    if not _is_taken(plan, found, after, residuals):
+        return first
+    if plan.noise_kind == "auto" and has_risen(after.errors, residuals.errors, s):
+        noise = replace(noise, log_weights=0.0)  # the rows are not weighted
+        return first._replace(trained=replace(first.trained, noise=noise))
+    return fitted
 
 
 def _is_cut_short(fitted: Fit) -> bool:

@@ -22,6 +22,7 @@ from sklearn_mlp.noise import (
     LogVariance,
     VaryingNoise,
     differ,
+    has_risen,
     is_better,
     weighted,
 )
@@ -263,6 +264,9 @@ def test_a_gain_counts_if_it_is_more_than_its_uncertainty() -> None:
     assert is_better(same * 0.1 + 0.1, np.zeros(400), s)  # 40, and a standard error of 2
     assert not is_better(same, np.zeros(400), s)
     assert not is_better(np.full(400, 1e-4), np.zeros(400), s)  # 0.04 is nothing
+    errors = np.ones((400, 1))
+    assert has_risen(1.1 * errors, errors, s)
+    assert not has_risen(errors + 0.5 * same[:, np.newaxis], errors + 0.5 * same[:, np.newaxis], s)
     one, other = np.full((3, 1), 2.0), np.full((3, 1), 2.0 * np.e)
     assert differ(one, other, np.ones(3)) == pytest.approx(1)
 
