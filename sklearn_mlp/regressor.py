@@ -22,6 +22,7 @@ from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .data import Given, checked_inputs, given_validation, hold_out, prepare
+from .distributed import answers, checked_collections, is_dask
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
@@ -660,10 +661,40 @@ default="sigmoid"
         model = self._with_posterior() if return_std else self._model
         if return_std and model.posterior is None:
             raise ValueError(f"return_std needs a posterior. {self._why_no_posterior()}")
+        if is_dask(X):
+            return self._predict_lazily(X, return_std)
         X = checked_inputs(self, X)
         y = model.predict(X)
         y = y.ravel() if y.shape[1] == 1 else y
         return (y, model.std(X).reshape(y.shape)) if return_std else y
+
+    def _predict_lazily(self, X: Any, return_std: bool) -> Any:
+        """The predictions for a Dask collection, as a Dask array."""
+        outputs = self._model.shape
+        if not return_std:
+            return answers(self, "predict", X, outputs)
+        both = answers(self, "predict", X, (2, *outputs), return_std=True)
+        return both[:, 0], both[:, 1]
+
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """R², the explained share of the variance of y; of several outputs, the mean.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights of the rows.
+
+        Returns
+        -------
+        float
+            1 at best. A constant that predicts the mean of y has 0.
+        """
+        if not is_dask(X):
+            return float(super().score(X, y, sample_weight))
+        check_is_fitted(self)
+        return self._model.r2(checked_collections(self, X, y, sample_weight, reset=False))
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
         """The derivative of each prediction with respect to each input.
@@ -694,6 +725,9 @@ default="sigmoid"
         array([[ 3., -1.]])
         """
         check_is_fitted(self)
+        if is_dask(X):
+            shape = (*self._model.shape, self.n_features_in_)
+            return answers(self, "input_gradient", X, shape)
         gradient = self._model.input_gradient(checked_inputs(self, X))
         return gradient[:, 0] if gradient.shape[1] == 1 else gradient
 

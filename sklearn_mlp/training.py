@@ -10,22 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import RandomState
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.metrics import d2_pinball_score
 from sklearn.utils import check_random_state
 
 from ._typing import FloatArray, Regressor
 from ._warnings import warn
-from .activations import OUTPUT_ACTIVATIONS
 from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
 from .growth import Growth, Sample, fits_into_memory, is_in_reach, rows_to_begin_with
 from .hindsight import Hindsight
 from .losses import Loss
-from .model import relevances
+from .model import mean_r2, relevances
 from .monitor import Attempts, Monitor
 from .network import Network
-from .objective import Objective, Predictions
+from .objective import LossAndSquares, Objective, Predictions
 from .posterior import LaplacePosterior, Posterior
 from .rows import Rows, one_blas_thread
 from .solvers import (
@@ -679,16 +678,17 @@ def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> t
 
     The score is R². For a robust loss it is D², for the quantile that the loss predicts.
     """
-    whole = rows.whole()
-    z = rows.gather(Predictions(network, network.layers(w)))
-    losses = loss.value(z, whole.targets.T).sum(axis=1)
-    mean_loss = float(np.average(losses, weights=whole.weights))
-    y = z.copy()
-    OUTPUT_ACTIVATIONS[loss.out_activation].value(y)
-    if not np.isfinite(y).all():  # exp can overflow on held-out rows
+    total, squares = rows.sum(LossAndSquares(network, w, loss))
+    mean_loss = total / rows.total_weight
+    if not np.isfinite(squares).all():  # exp can overflow on held-out rows
         return -np.inf, mean_loss
-    score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
-    return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss
+    if not loss.is_robust:
+        return mean_r2(squares, rows.squared_deviations), mean_loss
+    whole, prediction = rows.whole(), rows.gather(Predictions(network, network.layers(w)))
+    score = d2_pinball_score(
+        whole.targets.T, prediction, alpha=loss.center, sample_weight=whole.weights
+    )
+    return float(score), mean_loss
 
 
 def _warn_of_no_noise(posterior: Posterior) -> None:
