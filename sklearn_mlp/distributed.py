@@ -40,8 +40,12 @@ NO_THREADS = 1 << 62
 
 def is_dask(collection: Any) -> bool:
     """Whether it is a Dask array, DataFrame or Series. Does not import Dask."""
-    module = type(collection).__module__
-    return module.split(".")[0] == "dask" and hasattr(collection, "__dask_graph__")
+    return _package(collection) in ("dask", "dask_expr") and hasattr(collection, "__dask_graph__")
+
+
+def _package(thing: Any) -> str:
+    """The name of the package that a thing is from."""
+    return type(thing).__module__.partition(".")[0]
 
 
 # The partitions ---------------------------------------------------------------------------------
@@ -54,7 +58,7 @@ class Drawn(NamedTuple):
     start: int
     stop: int | None
 
-    def index(self, n_rows: int) -> IntArray:
+    def positions(self, n_rows: int) -> IntArray:
         """Their positions among so many rows, in ascending order."""
         rng = RandomState(self.seed)
         rng.uniform()  # see shares
@@ -64,11 +68,11 @@ class Drawn(NamedTuple):
 class Chosen(NamedTuple):
     """The rows of a partition at some positions, in ascending order."""
 
-    positions: IntArray
+    at: IntArray
 
-    def index(self, n_rows: int) -> IntArray:
-        """These positions."""
-        return self.positions
+    def positions(self, n_rows: int) -> IntArray:
+        """Their positions."""
+        return self.at
 
 
 def shares(seeds: IntArray, numbers: Sequence[int], fraction: float) -> list[int]:
@@ -136,7 +140,7 @@ class Layout:
         index = None
         for some in drawn:
             every = np.arange(len(y)) if index is None else index
-            index = every[some.index(len(every))]
+            index = every[some.positions(len(every))]
         return Rows(
             X, y, s, index=index, units=self.units, dtype=self.dtype, on_grid=self.on_grid,
             budget=replace(self.budget, threaded=NO_THREADS, kept=0),
@@ -441,7 +445,7 @@ def compute(tasks: list[Any]) -> tuple[Any, ...]:
 
 def blame(partitions: list[Any], error: Exception) -> NoReturn:
     """Raise an error that names the partition that cannot be computed, if it is one of them."""
-    if type(error).__module__.partition(".")[0] in ("distributed", "concurrent", "asyncio"):
+    if _package(error) in ("distributed", "concurrent", "asyncio"):
         raise error  # the cluster is at fault
     for i, partition in enumerate(partitions):
         try:
