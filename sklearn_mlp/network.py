@@ -20,11 +20,18 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.linalg import qr, svd
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
 
 from ._typing import FloatArray
 from .activations import ACTIVATIONS
+
+SMALL_ARGUMENT = 0.3
+"""The standard deviation of the argument of a unit that is as good as linear, without unit.
+
+A sigmoid is there within 1 % of a line.
+"""
 
 
 class Workspace:
@@ -171,6 +178,51 @@ class Network:
             mean, variance = self._moments_of_units(gain * np.sqrt(2))
         _draw(last, mean, variance, gain, rng)
         return w
+
+    def linear_weights(self, coefs: FloatArray, rng: RandomState) -> FloatArray:
+        """Random weights with which the network is nearly a linear function of its inputs.
+
+        With C = U S Vᵀ the coefs of that function, r its rank, and P_l a random matrix with
+        orthonormal columns of shape (units of layer l, r), the coefs of the layers are
+
+            U R P_1ᵀ,    P_1 R P_2ᵀ,    ...,    P_{L-1} R Vᵀ,    R = (S / gᴸ⁻¹)^(1/L).
+
+        So every layer has an equal share in the length of C: there the sum of squares of all
+        coefs is least. The slope g of a unit is that of the best line through f(z), for arguments
+        z that are small. The biases make the arguments of every unit 0 in the mean.
+
+        Parameters
+        ----------
+        coefs : array of shape (n_inputs, n_outputs)
+            C. The inputs have the mean 0. If a layer has fewer units than the rank, the largest
+            singular values are kept.
+        rng : numpy.random.RandomState
+
+        Returns
+        -------
+        array of shape (n_parameters,)
+        """
+        w = np.empty(self.n_parameters)
+        layers = self.layers(w)
+        U, S, Vt = svd(coefs, full_matrices=False)
+        rank = min(len(S), *self.layer_sizes[1:-1], len(S))
+        mean, slope = self._line_through_units(SMALL_ARGUMENT)
+        root = (S[:rank] / slope ** (len(layers) - 1)) ** (1 / len(layers))
+        left, center = U[:, :rank], 0.0
+        for i, W in enumerate(layers):
+            last = i == len(layers) - 1
+            right = Vt[:rank].T if last else qr(rng.standard_normal((W.shape[1], rank)))[0]
+            W[1:] = left * root @ right.T
+            W[0] = -center * W[1:].sum(axis=0)
+            left, center = right, mean
+        return w
+
+    def _line_through_units(self, std: float) -> tuple[float, float]:
+        """Mean of f(z) and slope of the best line through it, for z ~ N(0, std²)."""
+        nodes, weights = _gauss_hermite()
+        h = std * nodes
+        self._value(h)
+        return float(weights @ h), float(weights @ (h * nodes)) / std
 
     def _moments_of_units(self, std: float) -> tuple[float, float]:
         """Mean and variance of f(z) for z ~ N(0, std²), by Gauss-Hermite quadrature."""

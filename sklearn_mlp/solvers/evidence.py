@@ -20,6 +20,7 @@ from numpy.random import RandomState
 
 from .._typing import FloatArray
 from ..monitor import Attempts, Monitor
+from ..network import Network
 from ..objective import Objective, Point, Precisions
 from ..posterior import (
     LEAST_FREE_ROWS,
@@ -80,6 +81,18 @@ STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 From a start that takes the noise for less than it is a network can fit the noise and stay
 there. From one that takes it for more, it can come to rest before it has learnt anything.
 """
+
+LINEAR_START = (1.0, 3.0)
+"""Precisions of prior and noise from which the evidence of a linear function is ascended."""
+
+LINEAR_STEPS = 100
+"""The most steps of that ascent. Without hidden layers a step comes to the minimum."""
+
+LEAST_NOISE_OF_LINEAR = 0.1
+"""The least deviation of the noise, in those of the target, with which the network goes on."""
+
+STRONG_EVIDENCE = 3.0
+"""A model whose log evidence is higher by so much is more probable for sure (Kass & Raftery, 1995)."""
 
 BEHIND = 1.0
 """An ascent that is further behind the best so far is given up, in units of √(N/2).
@@ -156,6 +169,23 @@ def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) ->
     return posterior
 
 
+def linear_posterior(objective: Objective) -> LaplacePosterior:
+    """The posterior of a linear function: of the network without its hidden layers.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of the network, over the rows.
+    """
+    network, rows = objective.network, objective.rows
+    linear = Network([network.layer_sizes[0], network.layer_sizes[-1]], network.activation)
+    monitor = Monitor(tol=0.0, n_iter_no_change=LINEAR_STEPS)
+    w = np.zeros(linear.n_parameters)
+    ascent = Ascent(Objective(linear, rows, 0.0, objective.loss), w, *LINEAR_START, monitor)
+    ascent.run(LINEAR_STEPS)
+    return ascent.posterior
+
+
 def on_rows_of(objective: Objective, posterior: LaplacePosterior) -> LaplacePosterior:
     """The posterior with the same weights and precisions over the rows of an objective."""
     point = Point(posterior.w, objective.gauss_newton(posterior.w))
@@ -206,6 +236,8 @@ class EvidenceMaximization(Solver):
         with found.until_interrupted():
             for _ in self.ascents(objective, coarse, lambda: w, found):
                 pass
+            if not (self.exact or found.enough):
+                self._ascend_from_linear(coarse, found)
         posterior = found.close()
         if monitor.early_stopping and monitor.best_weights is not None:
             posterior = posterior_at(monitor.best_weights, objective, posterior)
@@ -262,6 +294,31 @@ class EvidenceMaximization(Solver):
             if found.enough:
                 return
             del ascent  # the next needs the room of its matrices
+
+    def _ascend_from_linear(self, coarse: Objective, found: Attempts[LaplacePosterior]) -> None:
+        """One more ascent if a linear function is more probable than what was found: from there.
+
+        Where all weights of several hidden layers are 0, the derivatives by all of them are 0 too.
+        So any prior makes a minimum of F there, and with few rows ascents from random weights come
+        to it: the network is a constant.
+        """
+        network = coarse.network
+        if len(network.shapes) <= 2 or found.found is None:
+            return
+        linear = linear_posterior(coarse)
+        if linear.log_evidence < found.found.log_evidence + STRONG_EVIDENCE:
+            return
+        monitor = found.begin("ascent", "ascent from a linear function", self.max_iter)
+        coefs = linear.w.reshape(-1, len(linear.beta))[1:]
+        w = network.linear_weights(coefs, self.rng)
+        ascent = Ascent(coarse, w, 1.0, 1.0, monitor, self.patience)
+        least = LEAST_NOISE_OF_LINEAR**2 * ascent.variance
+        ascent.beta = 1 / np.maximum(1 / linear.beta, np.where(least > 0, least, 1))
+        precisions = Precisions(ascent.beta, ascent.groups.per_parameter(ascent.alpha))
+        w = coarse.with_best_output(w, precisions)
+        ascent.point = Point(w, coarse.gauss_newton(w))
+        ascent.run(self.max_iter)
+        found.end(monitor, ascent.posterior, ascent.point.w)
 
     def _search_exact(
         self, objective: Objective, ascent: "Ascent", found: Attempts[LaplacePosterior]
