@@ -27,11 +27,8 @@ from numpy.typing import DTypeLike
 from ._typing import FloatArray
 from .activations import ACTIVATIONS
 
-SMALL_ARGUMENT = 0.3
-"""The standard deviation of the argument of a unit that is as good as linear, without unit.
-
-A sigmoid is there within 1 % of a line.
-"""
+SMALL_ARGUMENT = 0.1
+"""The standard deviation of an argument for which a smooth unit is as good as linear, no unit."""
 
 
 class Workspace:
@@ -180,21 +177,21 @@ class Network:
         return w
 
     def linear_weights(self, coefs: FloatArray, rng: RandomState) -> FloatArray:
-        """Random weights with which the network is nearly a linear function of its inputs.
+        """Random weights that make the network nearly a linear function of its inputs.
 
-        With C = U S Vᵀ the coefs of that function, r its rank, and P_l a random matrix with
-        orthonormal columns of shape (units of layer l, r), the coefs of the layers are
+        Let C = U S Vᵀ be the coefs of that function, r their rank, L the number of layers, and
+        P_l a random matrix of shape (units of layer l, r) with orthonormal columns. The coefs of
+        the layers are
 
-            U R P_1ᵀ,    P_1 R P_2ᵀ,    ...,    P_{L-1} R Vᵀ,    R = (S / gᴸ⁻¹)^(1/L).
+            U R P_1ᵀ,    P_1 R P_2ᵀ,    ...,    P_{L-1} R Vᵀ,    R = (S / gᴸ⁻¹)^(1/L),
 
-        So every layer has an equal share in the length of C: there the sum of squares of all
-        coefs is least. The slope g of a unit is that of the best line through f(z), for arguments
-        z that are small. The biases make the arguments of every unit 0 in the mean.
+        with g the slope of a unit whose argument is small. All layers have the same singular
+        values, which makes their sum of squares the least. The biases center the arguments.
 
         Parameters
         ----------
         coefs : array of shape (n_inputs, n_outputs)
-            C. The inputs have the mean 0. If a layer has fewer units than the rank, the largest
+            C, for inputs with the mean 0. If a layer has fewer units than r, only the largest
             singular values are kept.
         rng : numpy.random.RandomState
 
@@ -204,17 +201,18 @@ class Network:
         """
         w = np.empty(self.n_parameters)
         layers = self.layers(w)
+        n_layers, rank = len(layers), min(self.layer_sizes)
         U, S, Vt = svd(coefs, full_matrices=False)
-        rank = min(len(S), *self.layer_sizes[1:-1], len(S))
-        mean, slope = self._line_through_units(SMALL_ARGUMENT)
-        root = (S[:rank] / slope ** (len(layers) - 1)) ** (1 / len(layers))
-        left, center = U[:, :rank], 0.0
-        for i, W in enumerate(layers):
-            last = i == len(layers) - 1
-            right = Vt[:rank].T if last else qr(rng.standard_normal((W.shape[1], rank)))[0]
+        center, slope = self._line_through_units(SMALL_ARGUMENT)
+        root = (S[:rank] / slope ** (n_layers - 1)) ** (1 / n_layers)
+        left, mean = U[:, :rank], 0.0
+        for W in layers[:-1]:
+            right = qr(rng.standard_normal((W.shape[1], rank)))[0]
             W[1:] = left * root @ right.T
-            W[0] = -center * W[1:].sum(axis=0)
-            left, center = right, mean
+            W[0] = -mean * W[1:].sum(axis=0)
+            left, mean = right, center
+        layers[-1][1:] = left * root @ Vt[:rank]
+        layers[-1][0] = -mean * layers[-1][1:].sum(axis=0)
         return w
 
     def _line_through_units(self, std: float) -> tuple[float, float]:
