@@ -189,7 +189,8 @@ def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_minibatches_within_partitions(solver: str, early_stopping: bool) -> None:
     p: dict[str, Any] = {"solver": solver, "max_iter": 300, "learning_rate_init": 0.01}
-    model = SigmoidMLPRegressor((2,), random_state=0, early_stopping=early_stopping, **p)
+    p |= {"early_stopping": early_stopping, "n_iter_no_change": np.inf}
+    model = SigmoidMLPRegressor((2,), random_state=0, **p)
     one, again = (model.fit(*collections()).predict(X) for _ in range(2))
     np.testing.assert_array_equal(one, again)
     assert r2_score(Y, one) > 0.7
