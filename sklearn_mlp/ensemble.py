@@ -17,6 +17,7 @@ from numbers import Integral
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
+from joblib.parallel import get_active_backend
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, _fit_context, clone
@@ -30,6 +31,7 @@ from ._documentation import DOCUMENTATION_OF_CLASS
 from ._typing import FloatArray, MatrixLike
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .data import checked_quantiles
+from .distributed import answers, check_columns, is_dask, without_names
 from .mixture import Mixture
 from .regressor import SigmoidMLPRegressor
 
@@ -150,8 +152,8 @@ class SigmoidMLPEnsembleRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse only if the members accept sparse data.
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+            Sparse data and Dask collections only if the members accept them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Several outputs only if the members accept them.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -196,6 +198,10 @@ class SigmoidMLPEnsembleRegressor(
 
     def _validate(self, X: MatrixLike, y: Any) -> tuple[MatrixLike, FloatArray]:
         """X as float32 or float64, and y, as a vector if there is a single output."""
+        if is_dask(X):
+            _refuse_nested_dask()
+            check_columns(self, X, reset=True)
+            return without_names(X), y  # each member checks the partitions
         tags = get_tags(self)
         X, y = validate_data(
             self,
@@ -227,7 +233,7 @@ class SigmoidMLPEnsembleRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
         return_std : bool, default=False
             Also return the standard deviation of a new observation under the mixture of the
             members' predictive distributions, in the units of y. The members must have error
@@ -262,7 +268,7 @@ class SigmoidMLPEnsembleRegressor(
             if return_std:
                 spread = np.sqrt(1 - 1 / n_members) * step
                 root_sum = np.hypot(np.hypot(root_sum, std), spread)
-        dtype = np.result_type(y, np.float32)
+        dtype = np.result_type(y.dtype, np.float32)
         if not return_std:
             return mean.astype(dtype, copy=False)
         return (
@@ -277,7 +283,7 @@ class SigmoidMLPEnsembleRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
         quantiles : array-like of shape (n_quantiles,), default=(0.05, 0.5, 0.95)
             Numbers between 0 and 1.
 
@@ -298,7 +304,10 @@ class SigmoidMLPEnsembleRegressor(
         The distribution of a member that is no SigmoidMLPRegressor is taken as Gaussian.
         """
         check_is_fitted(self)
-        q, X = checked_quantiles(quantiles), self._checked_inputs(X)
+        q = checked_quantiles(quantiles)
+        if is_dask(X):
+            return answers(self, "predict_quantiles", X, (len(q), *self._shape), quantiles=q)
+        X = self._checked_inputs(X)
         mixtures = [_mixture_of(member, X) for member in self.estimators_]
         found = Mixture.of_equals(mixtures).quantiles(q)
         found = found.astype(np.result_type(X.dtype, np.float32), copy=False)
@@ -311,7 +320,7 @@ class SigmoidMLPEnsembleRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -326,12 +335,22 @@ class SigmoidMLPEnsembleRegressor(
             If the members have no ``predict_noise_std``.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            return answers(self, "predict_noise_std", X, self._shape)
         X = self._checked_inputs(X)
         each = [member.predict_noise_std(X) for member in self.estimators_]
         std: FloatArray = np.sqrt(np.mean(np.square(each), axis=0))
         return std
 
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """The shape of the prediction for one row: () for a single output."""
+        return () if self.n_outputs_ == 1 else (self.n_outputs_,)
+
     def _checked_inputs(self, X: MatrixLike) -> MatrixLike:
+        if is_dask(X):
+            check_columns(self, X, reset=False)
+            return without_names(X)  # the members are fitted on arrays
         return validate_data(
             self,
             X,
@@ -387,6 +406,15 @@ def _mixture_of(member: Any, X: MatrixLike) -> Mixture:
     _refuse_unknown({"return_std": True}, member, member.predict)
     mean, std = (a.reshape(len(a), -1, 1) for a in member.predict(X, return_std=True))
     return Mixture(np.ones(1), mean, std)
+
+
+def _refuse_nested_dask() -> None:
+    """Raise if the members would be tasks of Dask that wait for other tasks of Dask."""
+    if type(get_active_backend()[0]).__name__ == "DaskDistributedBackend":
+        raise ValueError(
+            "The rows are in Dask collections, which a fit already spreads over the cluster: fit "
+            "the ensemble outside of joblib.parallel_config('dask')."
+        )
 
 
 def _refuse_unknown(arguments: dict[str, Any], member: Any, method: Callable[..., Any]) -> None:

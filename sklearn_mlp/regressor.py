@@ -22,7 +22,16 @@ from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
-from .data import Given, checked_inputs, checked_quantiles, given_validation, hold_out, prepare
+from .data import (
+    Data,
+    Given,
+    checked_inputs,
+    checked_quantiles,
+    given_validation,
+    hold_out,
+    prepare,
+)
+from .distributed import DaskRows, answers, checked_collections, is_dask
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
@@ -203,8 +212,9 @@ default="sigmoid"
           more than its standard error. With fewer than 50 rows it is "constant". After other
           solvers than "lm", the noise may vary, but the mean is not trained anew.
 
-        Only the squared error has such noise: with another `loss`, and in :meth:`partial_fit`,
-        "auto" is "constant". If rows are fitted to rounding, there is no noise to vary.
+        Only the squared error has such noise: with another `loss`, in :meth:`partial_fit`, and
+        with rows that stay in Dask collections, "auto" is "constant". If rows are fitted to
+        rounding, there is no noise to vary.
 
     Attributes
     ----------
@@ -474,10 +484,12 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The inputs, in any units. Sparse data are made dense a block of rows at a time.
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+            The inputs, in any units. Sparse data are made dense a block of rows at a time. Dask
+            collections stay where they are: see :doc:`/scaling_out`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The targets, in any units.
+            The targets, in any units. With a Dask collection X, also a Dask array, Series or
+            DataFrame of the same partitions, and so with `sample_weight`.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights of the rows. An integer weight has the same effect as that many copies
             of the row.
@@ -497,10 +509,12 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, if y is negative and the
-            `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
+            If the data are not finite numbers of matching shapes (or partitions), if y is negative
+            and the `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
+        RuntimeError
+            If a partition of a Dask collection cannot be computed. The message names it.
         """
         validation = given_validation(X_val, y_val, sample_weight_val)
         if validation and not self.early_stopping:
@@ -605,6 +619,7 @@ default="sigmoid"
             data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
+        noise_kind = self._noise_kind_of(noise_kind, data)
         return Plan(network, data, loss, rule, start, rng, noise_kind)
 
     def _noise_kind(self, *, one_epoch: bool) -> str:
@@ -619,6 +634,17 @@ default="sigmoid"
         if self.noise == "varying":
             raise ValueError(
                 f"noise='varying' is for loss='squared_error', and not for loss={self.loss!r}: set "
+                "noise='auto' or 'constant'."
+            )
+        return "constant"
+
+    def _noise_kind_of(self, noise_kind: str, data: Data) -> str:
+        """The same, where the rows may be more than memory has."""
+        if not isinstance(data.rows, DaskRows):
+            return noise_kind
+        if noise_kind == "varying":
+            raise ValueError(
+                "noise='varying' needs the rows in memory, and these stay in Dask collections: set "
                 "noise='auto' or 'constant'."
             )
         return "constant"
@@ -675,7 +701,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
         return_std : bool, default=False
             Also return the standard deviation of a new observation: the noise and the
             uncertainty of the weights together, by Laplace's approximation. It is available after
@@ -685,7 +711,8 @@ default="sigmoid"
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, in the units of y.
+            The predictions, in the units of y. Of a Dask collection they are a Dask array, which
+            is computed when it is asked for.
         std : ndarray of the same shape
             The standard deviations, in the units of y. Only if `return_std`.
 
@@ -699,10 +726,40 @@ default="sigmoid"
         """
         check_is_fitted(self)
         model = self._for_error_bars("return_std") if return_std else self._model
+        if is_dask(X):
+            return self._predict_lazily(X, return_std)
         X = checked_inputs(self, X)
         y = model.predict(X)
         y = y.ravel() if y.shape[1] == 1 else y
         return (y, model.std(X).reshape(y.shape)) if return_std else y
+
+    def _predict_lazily(self, X: Any, return_std: bool) -> Any:
+        """The predictions for a Dask collection, as a Dask array."""
+        outputs = self._model.shape
+        if not return_std:
+            return answers(self, "predict", X, outputs)
+        both = answers(self, "predict", X, (2, *outputs), return_std=True)
+        return both[:, 0], both[:, 1]
+
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """R², the explained share of the variance of y; of several outputs, the mean.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights of the rows.
+
+        Returns
+        -------
+        float
+            1 at best. A constant that predicts the mean of y has 0.
+        """
+        if not is_dask(X):
+            return float(super().score(X, y, sample_weight))
+        check_is_fitted(self)
+        return self._model.r2(checked_collections(self, X, y, sample_weight, reset=False))
 
     def predict_quantiles(
         self, X: MatrixLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)
@@ -714,7 +771,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
         quantiles : array-like of shape (n_quantiles,), default=(0.05, 0.5, 0.95)
             Numbers between 0 and 1.
 
@@ -743,6 +800,8 @@ default="sigmoid"
         """
         q = checked_quantiles(quantiles)
         model = self._for_error_bars("predict_quantiles")
+        if is_dask(X):
+            return answers(self, "predict_quantiles", X, (len(q), *model.shape), quantiles=q)
         X = checked_inputs(self, X)
         found = model.mixture(X).quantiles(q).astype(model.predict(X[:1]).dtype, copy=False)
         return found[:, :, 0] if found.shape[2] == 1 else found
@@ -757,7 +816,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -788,6 +847,8 @@ default="sigmoid"
         True
         """
         model = self._for_error_bars("predict_noise_std")
+        if is_dask(X):
+            return answers(self, "predict_noise_std", X, model.shape)
         std = model.noise_std_at(checked_inputs(self, X))
         return std.ravel() if std.shape[1] == 1 else std
 
@@ -804,7 +865,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -828,6 +889,9 @@ default="sigmoid"
         array([[ 3., -1.]])
         """
         check_is_fitted(self)
+        if is_dask(X):
+            shape = (*self._model.shape, self.n_features_in_)
+            return answers(self, "input_gradient", X, shape)
         gradient = self._model.input_gradient(checked_inputs(self, X))
         return gradient[:, 0] if gradient.shape[1] == 1 else gradient
 
