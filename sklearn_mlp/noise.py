@@ -19,8 +19,8 @@ From this follows a log density of each row that knows nothing of the row, neith
 in the noise. By it ``noise="auto"`` chooses.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -95,6 +95,8 @@ class LogVarianceNetwork:
         The mean square of the errors, times what leaving out each row widens it by.
     least, most : float
         The range of the network's output over the rows. Elsewhere it is cut to that.
+    constant : float
+        The share of constant noise in the mean.
     """
 
     network: Network
@@ -102,13 +104,20 @@ class LogVarianceNetwork:
     scale: float
     least: float
     most: float
+    constant: float = 0.0
 
     def variance(self, block: Block, work: Work) -> FloatArray:
         """The noise's variance at each row, of shape (n_rows,)."""
         workspace = work.workspace(self.network, block)
         u = self.network.pass_over(self.posterior.w, block.inputs, workspace)[0]
-        variance: FloatArray = self.scale * np.exp(np.clip(u, self.least, self.most))
+        varying = np.exp(np.clip(u, self.least, self.most))
+        variance: FloatArray = self.scale * mixed(varying, self.constant)
         return variance
+
+
+def mixed(varying: FloatArray, constant: float) -> FloatArray:
+    """A variance that varies, of which a share is constant, in units of the mean."""
+    return (1 - constant) * varying + constant
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,14 @@ class VaryingNoise:
     def variance(self, block: Block, work: Work) -> FloatArray:
         """The variance of each output and row, of shape (n_outputs, n_rows)."""
         return np.array([network.variance(block, work) for network in self.of_outputs])
+
+    def without_weights(self) -> Self:
+        """The same noise, by which no rows were weighted."""
+        return replace(self, log_weights=0.0)
+
+    def weighted_as(self, other: Self) -> Self:
+        """The same noise, where the rows were weighted by another."""
+        return replace(self, log_weights=other.log_weights)
 
     def weights(self, variance: FloatArray) -> FloatArray:
         """What the weights of the rows are multiplied by in training: 1 in the mean.
@@ -303,22 +320,28 @@ def is_better(new: FloatArray, old: FloatArray, s: FloatArray) -> bool:
     s : array of shape (n_rows,)
         The weights of the rows.
     """
-    d, n = new - old, s.sum()
-    gain = float(s @ d)
-    error = np.sqrt(max(float(s @ d**2) - gain**2 / n, 0.0))
+    gain, error = gain_and_error(new, old, s)
     return gain > max(LEAST_ERRORS * error, LEAST_GAIN)
 
 
-def has_risen(new: FloatArray, old: FloatArray, s: FloatArray) -> bool:
-    """Whether squared errors (n_rows, n_outputs) have risen by more than their own uncertainty.
+def gain_and_error(new: FloatArray, old: FloatArray, s: FloatArray) -> tuple[float, float]:
+    """By how much log densities of rows are higher in all, and the standard error of that.
 
-    Each output counts in units of its old mean square.
+    Parameters
+    ----------
+    new, old : array of shape (n_rows,)
+    s : array of shape (n_rows,)
+        The weights of the rows.
     """
-    mean_square = s @ old**2 / s.sum()
-    d = ((new**2 - old**2) / mean_square).mean(axis=1)
-    rise = float(s @ d)
-    error = np.sqrt(max(float(s @ d**2) - rise**2 / s.sum(), 0.0))
-    return rise > LEAST_ERRORS * error
+    d = new - old
+    gain = float(s @ d)
+    return gain, float(np.sqrt(max(float(s @ d**2) - gain**2 / s.sum(), 0.0)))
+
+
+def mean_square(errors: FloatArray, s: FloatArray) -> FloatArray:
+    """The mean square of the errors (n_rows, n_outputs) of each output."""
+    squares: FloatArray = s @ errors**2 / s.sum()
+    return squares
 
 
 def differ(one: FloatArray, other: FloatArray, s: FloatArray) -> float:

@@ -1,8 +1,13 @@
-"""The mean and its noise in turn: train, estimate the noise, train anew on weighted rows.
+"""The mean and its noise: train, estimate the noise, and train anew on weighted rows if that pays.
 
+The noise is estimated from the leave-one-out errors of the mean (see :mod:`~sklearn_mlp.noise`).
 A row whose noise has the variance σ²(x) says as much of the mean as its precision 1/σ²(x). So rows
-are weighted by it, 1 on average, and the mean is trained anew from the start. Its errors say more
-of the noise, and so on until the noise no longer moves (see :mod:`~sklearn_mlp.noise`).
+are weighted by it, 1 on average, and the mean is trained anew from the start.
+
+That is right if what looks like noise is noise. It may also be what the network cannot follow. Then
+the rows that need attention most count least, and errors grow. Where the noise is as it is taken to
+be, weighted least squares have the smaller error everywhere, the unweighted mean of its squares
+included. So the new mean is kept only if its leave-one-out errors say so.
 """
 
 from collections.abc import Callable
@@ -11,7 +16,7 @@ from typing import NamedTuple
 
 from .hindsight import Hindsight
 from .monitor import Monitor
-from .noise import LEAST_ROWS, Estimate, Residuals, differ, has_risen, is_better, weighted
+from .noise import LEAST_ROWS, Estimate, Residuals, differ, is_better, mean_square, weighted
 from .solvers.log_variance import estimate
 from .training import Plan, Trained, train
 
@@ -45,9 +50,8 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     Returns
     -------
     Fit
-        The last training, or the first if the noise is constant. With "auto" also the first if
-        the weights have made its leave-one-out errors larger for sure: what looks like noise may
-        be what the network cannot follow, and then its rows should not count less.
+        The last training that has not made the leave-one-out errors larger, with its noise. If it
+        is interrupted from the keyboard, the training before it.
     """
     first = Fit(plan, monitor, train(plan, monitor))
     if plan.noise_kind == "constant" or _is_cut_short(first):
@@ -55,29 +59,29 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     few, in_hindsight = plan.rows.total_weight < LEAST_ROWS, plan.rule.name != "lm"
     if plan.noise_kind == "auto" and (few or in_hindsight):
         return first  # in hindsight the posterior's own noise has been chosen, or will be
+    first = _with_posterior(first)
     residuals = _residuals(first, plan)
     found = estimate(residuals)
-    if found is None or not _is_taken(plan, found, residuals, residuals):
+    if found is None or not _is_taken(plan, found, residuals):
         return first
-    fitted, s, noise = first, residuals.rows.weights_of_rows(), found.noise
+    best = first._replace(trained=replace(first.trained, noise=found.noise.without_weights()))
     for _ in range(MOST_ROUNDS):
         fitted = _anew(plan, found, monitor_of)
         if _is_cut_short(fitted):
-            return fitted
+            break
+        fitted = _with_posterior(fitted)
         after = _residuals(fitted, plan)
         again = estimate(after)
-        if again is None:
-            return first
+        if again is None or not _is_kept(after, again, residuals, found):
+            break
+        noise = again.noise.weighted_as(found.noise)
+        best = fitted._replace(trained=replace(fitted.trained, noise=noise))
+        s = residuals.rows.weights_of_rows()
         settled = differ(again.variance, found.variance, s) < SETTLED
-        found = again
+        residuals, found = after, again
         if settled:
             break
-    if not _is_taken(plan, found, after, residuals):
-        return first
-    if plan.noise_kind == "auto" and has_risen(after.errors, residuals.errors, s):
-        noise = replace(noise, log_weights=0.0)  # the rows are not weighted
-        return first._replace(trained=replace(first.trained, noise=noise))
-    return fitted
+    return best
 
 
 def _is_cut_short(fitted: Fit) -> bool:
@@ -85,25 +89,46 @@ def _is_cut_short(fitted: Fit) -> bool:
     return fitted.monitor.stopped or fitted.monitor.interrupted
 
 
+def _with_posterior(fitted: Fit) -> Fit:
+    """The same, with the posterior that would be computed later."""
+    trained = fitted.trained
+    hindsight = trained.hindsight
+    if hindsight is None:
+        return fitted
+    trained = replace(
+        trained,
+        posterior=hindsight.posterior(),
+        relevances=hindsight.relevances(),
+        hindsight=None,
+    )
+    return fitted._replace(trained=trained)
+
+
 def _residuals(fitted: Fit, first: Plan) -> Residuals:
     """What a mean leaves at each row, with the weights that the rows had before any noise."""
     plan, monitor, trained = fitted
     objective, posterior = plan.objective(monitor.network), trained.posterior
+    assert posterior is not None
     if plan.rule.name == "lm":
-        assert posterior is not None
         return Residuals.of(posterior, objective, first.rows)
     hindsight = Hindsight(objective, trained.w, plan.data.held_out, plan.noise)
-    if posterior is None:
-        posterior = hindsight.posterior()
     return hindsight.residuals(posterior, first.rows, first.data.held_out)
 
 
-def _is_taken(plan: Plan, found: Estimate, now: Residuals, before: Residuals) -> bool:
+def _is_taken(plan: Plan, found: Estimate, residuals: Residuals) -> bool:
     """Whether it is asked for, or better than constant noise by the rows themselves."""
     if plan.noise_kind == "varying":
         return True
-    new, old = now.log_density(found.left_out), before.log_density(None)
-    return is_better(new, old, before.rows.weights_of_rows())
+    new, old = residuals.log_density(found.left_out), residuals.log_density(None)
+    return is_better(new, old, residuals.rows.weights_of_rows())
+
+
+def _is_kept(new: Residuals, now: Estimate, old: Residuals, before: Estimate) -> bool:
+    """Whether a mean has no larger squared errors than that before it, and no lower density."""
+    s = old.rows.weights_of_rows()
+    risen = mean_square(new.errors, s) / mean_square(old.errors, s)
+    gain = new.log_density(now.left_out) - old.log_density(before.left_out)
+    return float(risen.mean()) <= 1 and float(s @ gain) >= 0
 
 
 def _anew(plan: Plan, found: Estimate, monitor_of: Callable[[Plan], Monitor]) -> Fit:

@@ -401,7 +401,8 @@ def _noise(graph: _Graph, model: Model, inputs: str) -> Sequence[str | FloatArra
         weights = one.network.layers(one.posterior.w)
         a, _ = _forward(graph, one.network.activation, weights, inputs)
         u = graph("Max", _affine(graph, a[-1], weights[-1]), one.least)
-        variances.append(graph("Mul", graph("Exp", graph("Min", u, one.most)), one.scale))
+        varying = graph("Mul", graph("Exp", graph("Min", u, one.most)), 1 - one.constant)
+        variances.append(graph("Mul", graph("Add", varying, one.constant), one.scale))
     return variances
 
 

@@ -12,6 +12,7 @@ all precisions rise to their limit, and the network comes to a constant.
 """
 
 from dataclasses import replace
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -27,6 +28,8 @@ from ..noise import (
     NoiseVariances,
     Residuals,
     VaryingNoise,
+    gain_and_error,
+    mixed,
 )
 from ..objective import Objective, Point, Precisions
 from ..posterior import LaplacePosterior, WeightGroups, laplace
@@ -70,6 +73,9 @@ FEWEST_ROWS = 3.0
 STEP_COST = 1e9
 """A network is tried if a step costs at most this: see :func:`step_cost`."""
 
+CONSTANTS = (0.0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+"""The shares of constant noise in it that are tried, in units of the mean square of the errors."""
+
 LEAST_VARIANCE = 1e-6
 """The least variance of the noise anywhere, in units of its mean."""
 
@@ -111,19 +117,67 @@ def estimate(residuals: Residuals) -> Estimate | None:
 def _of_an_output(
     rows: Rows, few: IntArray | None, rng: RandomState, scale: float
 ) -> tuple[LogVarianceNetwork, FloatArray]:
-    """The network for targets in units of `scale`, and its variance at each row without the row.
-
-    The variance is widened where leaving out each row shows it to be too small, as the error bars
-    of the mean are (see :func:`~sklearn_mlp.posterior.calibrated`).
-    """
+    """The network for targets in units of `scale`, and its variance at each row without it."""
     network, posterior = _by_evidence(rows if few is None else rows.take(few), rng)
     u, without = rows.gather(LeftOutLogVariances(network, posterior.w, posterior)).T
     least, most = np.maximum([u.min(), u.max()], np.log(LEAST_VARIANCE))
-    variance = np.exp(np.clip(without, least, most))
-    squares, v = rows.whole_targets().T
-    widened = max(float(np.average(squares / (variance + v), weights=rows.weights_of_rows())), 1.0)
-    one = LogVarianceNetwork(network, posterior, scale * widened, float(least), float(most))
-    return one, scale * widened * variance
+    varying = np.exp(np.clip(without, least, most))
+    constant, variance, widened, _ = _with_constant(varying, rows)
+    one = LogVarianceNetwork(
+        network, posterior, scale * widened, float(least), float(most), constant
+    )
+    return one, scale * variance
+
+
+class _Mixed(NamedTuple):
+    """A variance of which a share is constant.
+
+    Attributes
+    ----------
+    constant : float
+        That share.
+    variance : array of shape (n_rows,)
+        Of the noise at each row.
+    widened : float
+        What it was multiplied by, so that it is not too small for the errors.
+    log_density : array of shape (n_rows,)
+    """
+
+    constant: float
+    variance: FloatArray
+    widened: float
+    log_density: FloatArray
+
+    @classmethod
+    def of(cls, constant: float, varying: FloatArray, rows: Rows) -> Self:
+        """The variance, widened where leaving out each row shows it to be too small.
+
+        So are the error bars of the mean: see :func:`~sklearn_mlp.posterior.calibrated`.
+        """
+        squares, v = rows.whole_targets().T
+        variance = mixed(varying, constant)
+        terms = squares / (variance + v)
+        widened = max(float(np.average(terms, weights=rows.weights_of_rows())), 1.0)
+        variance = widened * variance
+        m = variance + v
+        return cls(constant, variance, widened, -0.5 * (np.log(m) + squares / m))
+
+
+def _with_constant(varying: FloatArray, rows: Rows) -> _Mixed:
+    """The largest share of constant noise whose density is one standard error below the highest.
+
+    (The rule of one standard error: Breiman et al., 1984.) A row far outside of little noise costs
+    more than little noise at the others gains, and LEAST_VARIANCE is no guard.
+    """
+    s = rows.weights_of_rows()
+    each = [_Mixed.of(constant, varying, rows) for constant in CONSTANTS]
+    best = max(each, key=lambda one: float(s @ one.log_density))
+
+    def is_near(one: _Mixed) -> bool:
+        loss, error = gain_and_error(best.log_density, one.log_density, s)
+        return loss <= error
+
+    return max(filter(is_near, each), key=lambda one: one.constant)
 
 
 def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterior]:
