@@ -146,6 +146,12 @@ class VaryingNoise:
         """The variance of each output and row, of shape (n_outputs, n_rows)."""
         return np.array([network.variance(block, work) for network in self.of_outputs])
 
+    def times(self, factors: FloatArray, level: FloatArray) -> Self:
+        """The noise of this level with the variance of each output multiplied by a factor."""
+        networks = zip(self.of_outputs, factors, strict=True)
+        of_outputs = tuple(replace(one, scale=one.scale * float(f)) for one, f in networks)
+        return replace(self, of_outputs=of_outputs, level=factors * level)
+
     def without_weights(self) -> Self:
         """The same noise, by which no rows were weighted."""
         return replace(self, log_weights=0.0)

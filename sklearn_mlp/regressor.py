@@ -205,11 +205,12 @@ default="sigmoid"
 
         - "constant": the standard deviation `noise_std_` everywhere;
         - "varying": a second, small network predicts the logarithm of the noise's variance from
-          the inputs. Rows with less noise then count more, and the mean is trained anew on
-          weighted rows, once or twice. With several outputs each has its own noise, and the
-          weight of a row is the mean of what its outputs ask for;
+          the inputs. Then the mean is trained anew, once or twice, on rows that count more where
+          the noise is less. The new mean is kept if its leave-one-out errors are no larger. With
+          several outputs each has its own noise, and the weight of a row is the mean of what its
+          outputs ask for;
         - "auto": "varying" where the log density of the rows, leaving out each row, is higher by
-          more than its standard error. With fewer than 50 rows it is "constant". After other
+          more than twice its standard error. With fewer than 50 rows it is "constant". After other
           solvers than "lm", the noise may vary, but the mean is not trained anew.
 
         Only the squared error has such noise: with another `loss`, in :meth:`partial_fit`, and
@@ -1067,6 +1068,8 @@ def _fitted_attributes(
 def _heading(plan: Plan) -> str:
     """What is printed before the progress."""
     held_out, rows = plan.data.held_out, plan.data.rows
+    if plan.noise is not None:
+        return "rows weighted by the precision of their noise"
     if held_out is None or not plan.rule.held_out:
         return ""
     return f"{held_out.n_rows:,} of {rows.n_rows + held_out.n_rows:,} rows are held out"

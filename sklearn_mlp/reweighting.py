@@ -10,10 +10,13 @@ be, weighted least squares have the smaller error everywhere, the unweighted mea
 included. So the new mean is kept only if its leave-one-out errors say so.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from ._warnings import warn
+from .committee import TRUSTED
 from .hindsight import Hindsight
 from .monitor import Monitor
 from .noise import LEAST_ROWS, Estimate, Residuals, differ, is_better, mean_square, weighted
@@ -59,29 +62,43 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
     few, in_hindsight = plan.rows.total_weight < LEAST_ROWS, plan.rule.name != "lm"
     if plan.noise_kind == "auto" and (few or in_hindsight):
         return first  # in hindsight the posterior's own noise has been chosen, or will be
-    first = _with_posterior(first)
+    best = first
+    try:
+        for better in _with_noise(first, monitor_of):
+            best = better
+    except KeyboardInterrupt:
+        warn("Training was interrupted; the best model so far is kept.", UserWarning)
+    return best
+
+
+def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[Fit]:
+    """Better and better fits with noise that varies; none if it is constant."""
+    plan, first = first.plan, _with_posterior(first)
     residuals = _residuals(first, plan)
     found = estimate(residuals)
     if found is None or not _is_taken(plan, found, residuals):
-        return first
-    best = first._replace(trained=replace(first.trained, noise=found.noise.without_weights()))
+        return
+    noise = found.noise.without_weights()
+    yield first._replace(trained=replace(first.trained, noise=noise))
+    if plan.rows.total_weight < LEAST_ROWS:
+        return
     for _ in range(MOST_ROUNDS):
-        fitted = _anew(plan, found, monitor_of)
+        fitted, caught = _anew(plan, found, monitor_of)
         if _is_cut_short(fitted):
-            break
+            _warn_again(caught)
+            return
         fitted = _with_posterior(fitted)
         after = _residuals(fitted, plan)
         again = estimate(after)
-        if again is None or not _is_kept(after, again, residuals, found):
-            break
+        if again is None or not _is_kept(fitted, after, again, residuals, found):
+            return  # without its warnings
+        _warn_again(caught)
         noise = again.noise.weighted_as(found.noise)
-        best = fitted._replace(trained=replace(fitted.trained, noise=noise))
+        yield fitted._replace(trained=replace(fitted.trained, noise=noise))
         s = residuals.rows.weights_of_rows()
-        settled = differ(again.variance, found.variance, s) < SETTLED
+        if differ(again.variance, found.variance, s) < SETTLED:
+            return
         residuals, found = after, again
-        if settled:
-            break
-    return best
 
 
 def _is_cut_short(fitted: Fit) -> bool:
@@ -123,19 +140,38 @@ def _is_taken(plan: Plan, found: Estimate, residuals: Residuals) -> bool:
     return is_better(new, old, residuals.rows.weights_of_rows())
 
 
-def _is_kept(new: Residuals, now: Estimate, old: Residuals, before: Estimate) -> bool:
-    """Whether a mean has no larger squared errors than that before it, and no lower density."""
-    s = old.rows.weights_of_rows()
+def _is_kept(fitted: Fit, new: Residuals, now: Estimate, old: Residuals, before: Estimate) -> bool:
+    """Whether a mean has no larger squared errors than that before it, and no lower density.
+
+    And whether the leaving out of rows can be believed.
+    """
+    s, posterior = old.rows.weights_of_rows(), fitted.trained.posterior
+    assert posterior is not None
+    determined = posterior.n_effective_parameters / (posterior.n * len(posterior.beta))
     risen = mean_square(new.errors, s) / mean_square(old.errors, s)
     gain = new.log_density(now.left_out) - old.log_density(before.left_out)
-    return float(risen.mean()) <= 1 and float(s @ gain) >= 0
+    believed = determined <= TRUSTED[0]
+    return believed and float(risen.mean()) <= 1 and float(s @ gain) >= 0
 
 
-def _anew(plan: Plan, found: Estimate, monitor_of: Callable[[Plan], Monitor]) -> Fit:
-    """Train the mean anew, on rows that are weighted by the precision of their noise."""
+Warnings = list[warnings.WarningMessage]
+
+
+def _anew(
+    plan: Plan, found: Estimate, monitor_of: Callable[[Plan], Monitor]
+) -> tuple[Fit, Warnings]:
+    """Train the mean on rows that are weighted by the precision of their noise; its warnings."""
     data, noise = plan.data, found.noise
     held_out = data.held_out and weighted(data.held_out, noise)
     data = replace(data, rows=weighted(plan.rows, noise), held_out=held_out)
     again = replace(plan, data=data, noise=noise)
     monitor = monitor_of(again)
-    return Fit(again, monitor, train(again, monitor))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = Fit(again, monitor, train(again, monitor))
+    return fitted, caught
+
+
+def _warn_again(caught: Warnings) -> None:
+    for warning in caught:
+        warn(str(warning.message), warning.category)

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.stats import norm
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import GammaRegressor, Ridge
 
@@ -31,6 +32,8 @@ from sklearn_mlp.posterior import LeaveOneOutErrors, WeightGroups, laplace
 from sklearn_mlp.rows import Block, Rows, Work
 from sklearn_mlp.solvers import LevenbergMarquardt
 from sklearn_mlp.solvers.between_rows import LEAST_UNIT
+from sklearn_mlp.solvers.log_variance import CONSTANTS, with_constant
+from sklearn_mlp.training import train
 from tests.helpers import fitted
 
 
@@ -214,6 +217,88 @@ def test_the_mean_is_better_where_rows_are_weighted() -> None:
         errors.append([np.mean((m - line) ** 2) for m in means])
     constant, varying = np.mean(errors, axis=0)
     assert varying < constant
+
+
+def test_the_mean_stays_where_weighted_rows_make_it_worse() -> None:
+    # A line cannot follow the parabola. Its errors look like noise that is larger on the right.
+    rng = np.random.default_rng(0)
+    x = rng.beta(1, 3, size=(300, 1))
+    t = 10 * x[:, 0] ** 2 + (0.01 + x[:, 0] ** 2) * rng.normal(size=300)
+    constant, varying = (
+        fitted(single(noise=noise, hidden_layer_sizes=()), x, t)
+        for noise in ("constant", "varying")
+    )
+    assert varying.noise_ == "varying"
+    A = np.column_stack([np.ones(300), x])
+
+    def left_out(w: Any) -> Any:
+        """The mean square of the errors of weighted least squares without each row."""
+        H = A @ np.linalg.solve((A.T * w) @ A, A.T * w)
+        return np.mean(((t - H @ t) / (1 - np.diag(H))) ** 2)
+
+    assert left_out(1 / varying.predict_noise_std(x) ** 2) > left_out(np.ones(300))
+    np.testing.assert_array_equal(varying.predict(x), constant.predict(x))
+
+
+def test_on_average_noise_is_at_least_the_constant_noise() -> None:
+    for seed in range(4):
+        X, y, _ = growing(60, seed)
+        y[::2] = np.sin(2 * X[::2, 1])
+        varying, constant = (
+            fitted(single(noise=noise, hidden_layer_sizes=(8,)), X, y)
+            for noise in ("varying", "constant")
+        )
+        if np.array_equal(varying.predict(X), constant.predict(X)):
+            mean_square = np.mean(varying.predict_noise_std(X) ** 2)
+            assert mean_square >= constant.noise_std_**2 * (1 - 1e-9)
+
+
+def test_the_share_of_constant_noise_is_the_largest_within_a_standard_error() -> None:
+    rng = np.random.default_rng(0)
+    varying = np.exp(rng.normal(size=200))
+    squares = varying * rng.normal(size=200) ** 2
+    rows = Rows(np.zeros((200, 1)), np.column_stack([squares, np.zeros(200)]))
+    densities = []
+    for share in CONSTANTS:
+        m = (1 - share) * varying + share
+        m = m * max(np.mean(squares / m), 1)
+        densities.append(norm.logpdf(np.sqrt(squares), scale=np.sqrt(m)))
+    best = max(densities, key=np.sum)
+    losses = [best - density for density in densities]
+    near = [d.sum() <= d.std() * np.sqrt(200) for d in losses]
+    expected = max(share for share, is_near in zip(CONSTANTS, near, strict=True) if is_near)
+    assert 0 < expected < CONSTANTS[-1]
+    assert with_constant(varying, rows).constant == expected
+
+
+def test_a_training_that_is_not_kept_does_not_warn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> bool:
+        return False
+
+    p: dict[str, Any] = {"solver": "lbfgs", "alpha": 1.0, "max_iter": 5}
+    monkeypatch.setattr("sklearn_mlp.reweighting._is_kept", refuse)
+    with pytest.warns(ConvergenceWarning) as found:
+        single(**p).fit(X, y)
+    assert len(found) == 1
+
+
+def test_an_interruption_of_the_second_training_keeps_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained = []
+
+    def train_once(plan: Any, monitor: Any) -> Any:
+        trained.append(plan)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return train(plan, monitor)
+
+    monkeypatch.setattr("sklearn_mlp.reweighting.train", train_once)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = single().fit(X, y)
+    constant = single(noise="constant").fit(X, y)
+    assert model.noise_ == "varying"
+    np.testing.assert_array_equal(model.predict(X), constant.predict(X))
 
 
 def test_constant_noise_stays_constant() -> None:

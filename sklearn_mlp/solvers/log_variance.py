@@ -86,6 +86,10 @@ NOISE_FREE = 1e-10
 def estimate(residuals: Residuals) -> Estimate | None:
     """The noise that the residuals show; None if there is none.
 
+    On average over the rows it is at least the constant noise. Where the mean follows the rows
+    closely, leaving them out by linearisation is too hopeful of their errors, and the evidence of
+    the mean knows better how many of the rows are free to show the noise.
+
     First weights, and rows if they are very many, are drawn from a generator of its own, so that
     the mean is trained as it would be with constant noise.
     """
@@ -107,11 +111,13 @@ def estimate(residuals: Residuals) -> Estimate | None:
         left_out.append(without)
     noise = VaryingNoise(tuple(networks), np.ones(len(networks)))
     variance = rows.gather(NoiseVariances(noise))
-    noise = replace(noise, level=s @ variance / s.sum())
+    level = s @ variance / s.sum()
+    raised = np.maximum(residuals.constant / (residuals.calibration * level), 1)
+    noise, variance = noise.times(raised, level), raised * variance
     noise = replace(noise, mean_weight=float(s @ noise.weights(variance.T) / s.sum()))
     log_weights = 0.5 * len(networks) * float(s @ np.log(noise.weights(variance.T)))
     noise = replace(noise, log_weights=log_weights)
-    return Estimate(noise, variance, np.transpose(left_out))
+    return Estimate(noise, variance, raised * np.transpose(left_out))
 
 
 def _of_an_output(
@@ -122,14 +128,14 @@ def _of_an_output(
     u, without = rows.gather(LeftOutLogVariances(network, posterior.w, posterior)).T
     least, most = np.maximum([u.min(), u.max()], np.log(LEAST_VARIANCE))
     varying = np.exp(np.clip(without, least, most))
-    constant, variance, widened, _ = _with_constant(varying, rows)
+    constant, variance, widened, _ = with_constant(varying, rows)
     one = LogVarianceNetwork(
         network, posterior, scale * widened, float(least), float(most), constant
     )
     return one, scale * variance
 
 
-class _Mixed(NamedTuple):
+class Mixed(NamedTuple):
     """A variance of which a share is constant.
 
     Attributes
@@ -163,17 +169,17 @@ class _Mixed(NamedTuple):
         return cls(constant, variance, widened, -0.5 * (np.log(m) + squares / m))
 
 
-def _with_constant(varying: FloatArray, rows: Rows) -> _Mixed:
+def with_constant(varying: FloatArray, rows: Rows) -> Mixed:
     """The largest share of constant noise whose density is one standard error below the highest.
 
     (The rule of one standard error: Breiman et al., 1984.) A row far outside of little noise costs
     more than little noise at the others gains, and LEAST_VARIANCE is no guard.
     """
     s = rows.weights_of_rows()
-    each = [_Mixed.of(constant, varying, rows) for constant in CONSTANTS]
+    each = [Mixed.of(constant, varying, rows) for constant in CONSTANTS]
     best = max(each, key=lambda one: float(s @ one.log_density))
 
-    def is_near(one: _Mixed) -> bool:
+    def is_near(one: Mixed) -> bool:
         loss, error = gain_and_error(best.log_density, one.log_density, s)
         return loss <= error
 
