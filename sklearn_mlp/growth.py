@@ -6,6 +6,9 @@ some of the rows, drawn at random. What they come to goes on with three times th
 times again: with its weights, its precisions and few steps, because little is left to be learnt.
 All rows come last, or as many as a few steps can afford.
 
+Inputs that do not matter are left out of the steps on a level, because these cost the square of the
+parameters: see :func:`without_dead_inputs`.
+
 Where the architecture is to be found, two networks go on: the best member, and the mean of the
 members, which is a wider network (see :mod:`~sklearn_mlp.committee`). More rows can determine more
 parameters. So with all rows small random units are added as long as most parameters are determined
@@ -19,16 +22,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import RandomState
 
-from ._typing import FloatArray
+from ._typing import BoolArray, FloatArray
 from .committee import Member, evidence_and_leave_one_out, shared_out, stitched, units_of
-from .curvature import step_cost
+from .curvature import FactorOfSome, step_cost
 from .monitor import Attempts, Monitor
-from .network import Network
+from .network import Network, PartialNetwork
 from .objective import Objective
-from .posterior import LaplacePosterior, WeightGroups, calibrated
+from .posterior import FLAT, LaplacePosterior, WeightGroups, calibrated, choice_of_inputs
 from .rows import Rows
 from .solvers.evidence import (
     EXACT_LOSS,
+    PRECISION_RANGE,
     SMALL_WEIGHTS,
     Ascent,
     EvidenceMaximization,
@@ -62,6 +66,21 @@ LEAST_PART = 0.1
 
 TWINS = 0.1
 """Networks whose weights differ by less than this part are the same."""
+
+DEAD = 0.5
+"""An input is dead if the data determine less than this of all its weights together."""
+
+WORTH = 6.3
+"""A dead input comes back where its weights would be so many times the square of their standard
+deviation: there ½ (z² - 1 - log z²), which the evidence gains by a weight, is what an input costs
+(:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
+
+ROOM = 8
+"""The mean of members that goes on has at most so many times the parameters that the data determine
+in one of them."""
+
+LEVEL_PATIENCE = 4
+"""Re-estimations without a new best of the log evidence that end the steps on a level."""
 
 MOST_NUMBERS = 25_000_000
 """The size of a matrix that is too large to be chosen unasked: 200 MB."""
@@ -195,7 +214,8 @@ class Growth:
         if self.solver.exact and self._is_exact(best):
             return [self._over_all_rows(best)]
         tracks = [best, *self._mean_of(members)] if widen else [best]
-        numbers = levels(self.sample.n_first, n_rows, tracks[-1].network)
+        widest = _in_use(tracks[-1].network, reads(tracks[-1]))
+        numbers = levels(self.sample.n_first, n_rows, widest)
         for n in numbers:
             cost = LEVEL_COST if n == numbers[-1] else LEVEL_COST / 2
             tracks = self._level(tracks, self.sample.take(n), cost, monitor)
@@ -251,15 +271,19 @@ class Growth:
         self, track: Member, rows: Rows, cost: float, found: Attempts[LaplacePosterior]
     ) -> Member:
         """Steps and re-estimations over these rows, from where the network has come to."""
-        network, start = track.network, track.posterior
-        objective = self.objective_of(network, rows)
-        coarse, affordable = objective.coarse(), max(1, steps_on(rows.n_rows, network, cost))
+        network, objective = track.network, self.objective_of(track.network, rows)
+        coarse = objective.coarse()
+        narrow = without_dead_inputs(track, coarse)
+        start, objective = narrow.posterior, self.objective_of(narrow.network, rows)
+        coarse = self.objective_of(narrow.network, coarse.rows)
+        affordable = max(1, steps_on(rows.n_rows, narrow.network, cost))
         n_steps = min(self.solver.max_iter, affordable)
-        found.monitor.network = network
+        found.monitor.network = narrow.network
         heading = f"{rows.n_rows:,} rows, {units_of(network)} units"
         attempt = found.begin("level", heading, n_steps)
         try:
             ascent = Ascent.going_on(coarse, posterior_at(start.w, coarse, start), attempt)
+            ascent.patience = LEVEL_PATIENCE
             ascent.run(n_steps)
         except KeyboardInterrupt:
             found.end(attempt, None, start.w)
@@ -268,7 +292,8 @@ class Growth:
         attempt.converged |= n_steps == affordable  # more would not be worth their time
         found.end(attempt, posterior, posterior.w)
         exact = calibrated(on_rows_of(objective, posterior), objective)
-        return Member(network, exact, attempt.converged, n_rows=rows.n_rows)
+        member = Member(narrow.network, exact, attempt.converged, n_rows=rows.n_rows)
+        return with_all_inputs(member)
 
     # Wider networks -----------------------------------------------------------------------------
 
@@ -283,11 +308,15 @@ class Growth:
         are trained, while the output weights will soon be.
         """
         best, merits = _best(members), evidence_and_leave_one_out(members).mean(axis=1)
-        taken: list[Member] = []
+        determined = max(m.posterior.n_effective_parameters for m in members if m.share > 0)
+        alive, taken = reads(best), list[Member]()
         for i in np.argsort(-merits, kind="stable"):
             member = replace(members[i], share=max(members[i].share, LEAST_PART))
             new = member.depth == best.depth and not any(_are_twins(member, m) for m in taken)
-            if new and self._affords(stitched([*taken, member])[0]):
+            if not new:
+                continue
+            wider = _in_use(stitched([*taken, member])[0], alive)
+            if self._affords(wider) and wider.n_parameters <= ROOM * determined:
                 taken.append(member)
         if len(taken) < 2:
             return []
@@ -300,12 +329,13 @@ class Growth:
         network, posterior = member.network, member.posterior
         if len(network.shapes) > 2:
             return None  # of several layers, which one should be wider?
-        if posterior.n_effective_parameters < DETERMINED * network.n_parameters:
+        alive = reads(member)
+        if posterior.n_effective_parameters < DETERMINED * _in_use(network, alive).n_parameters:
             return None
         n_inputs, n_units, n_outputs = network.layer_sizes
         for n_added in range(n_units, int(LEAST_ADDED * n_units), -1):
             sizes = [n_inputs, n_units + n_added, n_outputs]
-            if self._affords(Network(sizes, network.activation)):
+            if self._affords(_in_use(Network(sizes, network.activation), alive)):
                 break
         else:
             return None
@@ -327,6 +357,76 @@ class Growth:
         return bool(best > best_before + least)
 
 
+# Dead inputs ------------------------------------------------------------------------------------
+
+
+def reads(member: Member) -> BoolArray:
+    """Which inputs matter to a member."""
+    posterior = member.posterior
+    of_one_input = posterior.groups.of_one_input
+    if not of_one_input:
+        return np.ones(member.network.layer_sizes[0], bool)
+    alive: BoolArray = posterior.gamma[of_one_input] >= DEAD
+    return alive
+
+
+def without_dead_inputs(member: Member, objective: Objective) -> Member:
+    """The member without the inputs that do not matter, neither to it nor to the objective's rows.
+
+    The first is known from the rows that it was trained on. The second is a score test at the
+    weights without these inputs: on more rows a weak input may show. With g and H the derivatives
+    by the coefs of an input, and the noise as it is there, the input comes back where
+
+        β Σ g² > WORTH Σ H.
+    """
+    network, posterior, alive = member.network, member.posterior, reads(member)
+    if alive.all():
+        return member
+    w = posterior.w.copy()
+    network.layers(w)[0][1:][~alive] = 0
+    E, g, diagonal = objective.derivatives(w)
+    noise = np.maximum(1 / posterior.beta, E / objective.rows.total_weight)
+    of_weights = network.layers((1 / noise) @ g)[0][1:], network.layers((1 / noise) @ diagonal)[0][1:]
+    squares, curvature = (of_weights[0] ** 2).sum(axis=1), of_weights[1].sum(axis=1)
+    revived = ~alive & (squares > WORTH * curvature)
+    first, before = network.layers(w)[0][1:], network.layers(posterior.w)[0][1:]
+    first[revived] = before[revived]
+    new = revived & ~before.any(axis=1)
+    first[new] = -of_weights[0][new] / curvature[new][:, np.newaxis]
+    if (alive | revived).all():
+        return replace(member, posterior=replace(posterior, w=w))
+    partial = PartialNetwork(network, alive | revived)
+    groups = WeightGroups.by_layer(partial, per_input=True)
+    labels = replace(posterior.groups, labels=posterior.groups.labels[partial.kept])
+    alpha = groups.carried_from(labels, posterior.alpha)
+    narrow = replace(posterior, w=w[partial.kept], groups=groups, alpha=alpha)
+    return replace(member, network=partial, posterior=narrow)
+
+
+def with_all_inputs(member: Member) -> Member:
+    """The member as one of the whole network, in which the other inputs are dead."""
+    network, posterior = member.network, member.posterior
+    if not isinstance(network, PartialNetwork):
+        return member
+    groups = WeightGroups.by_layer(network.whole, per_input=True)
+    own = np.unique(groups.labels[network.kept])
+    own = own[own != FLAT]
+    alpha, gamma = np.full(len(groups.names), PRECISION_RANGE[1]), np.zeros(len(groups.names))
+    alpha[own], gamma[own] = posterior.alpha, posterior.gamma
+    factor = FactorOfSome(posterior.factor, network.kept, groups.per_parameter(alpha))
+    price = choice_of_inputs(gamma[groups.of_one_input]) - posterior.choice_of_inputs
+    whole = replace(
+        posterior,
+        w=network.spread(posterior.w),
+        groups=groups,
+        alpha=alpha,
+        gamma=gamma,
+        factor=factor,
+        log_evidence=posterior.log_evidence - price,
+    )
+    return replace(member, network=network.whole, posterior=whole)
+
+
 def _best(members: Sequence[Member]) -> Member:
     return max(members, key=lambda m: m.share)
 
@@ -343,6 +443,15 @@ def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
     Its posterior says where to go on from, and nothing else.
     """
     own = WeightGroups.by_layer(member.network, per_input=True)
-    alpha = own.carried_from(member.posterior.groups, member.posterior.alpha)
     groups = WeightGroups.by_layer(network, per_input=True)
-    return Member(network, replace(member.posterior, w=w, groups=groups, alpha=alpha), False)
+    alpha, gamma = (
+        own.carried_from(member.posterior.groups, values)
+        for values in (member.posterior.alpha, member.posterior.gamma)
+    )
+    posterior = replace(member.posterior, w=w, groups=groups, alpha=alpha, gamma=gamma)
+    return Member(network, posterior, False)
+
+
+def _in_use(network: Network, alive: BoolArray) -> Network:
+    """The network without dead inputs, by which its steps cost what they do."""
+    return network if alive.all() else PartialNetwork(network, alive)
