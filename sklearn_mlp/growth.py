@@ -17,7 +17,7 @@ and the evidence rises.
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import RandomState
@@ -49,17 +49,22 @@ GROWTH = 3
 """How many times the rows grow from level to level."""
 
 MOST_STEPS = 40
-"""The most steps of a network on one level."""
+"""After so many steps on a level there are as many more only if the evidence still rises by more
+than its uncertainty."""
 
 LEAST_STEPS = 5
 """A level on which fewer can be afforded is left out."""
 
 LEVEL_COST = 4e11
-"""What all of them may cost on the last level, about ten seconds of one core. On the levels before
-it they may cost half, because what they come to goes on."""
+"""What the steps of a network may cost on the last level, about ten seconds of one core, and as much
+those of all networks to which units are added then. On the levels before they may cost half, because
+what they come to goes on."""
 
-WIDEST_COST, WIDEST_ROWS = 1.5e10, 15_000
+WIDEST_COST, WIDEST_ROWS = 7e9, 15_000
 """What a step of the widest network may cost over all rows, or over so many if there are more."""
+
+MEAN_COST = 3e9
+"""And what a step of the mean of members may cost over so many."""
 
 LEAST_PART = 0.1
 """The least share, before they are made to sum to one, in the mean that goes on."""
@@ -71,11 +76,10 @@ DEAD = 0.5
 """An input is dead if the data determine less than this of all its weights together."""
 
 WORTH = 6.3
-"""A dead input comes back where its weights would be so many times the square of their standard
-deviation: there ½ (z² - 1 - log z²), which the evidence gains by a weight, is what an input costs
-(:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
+"""A dead input comes back if its score z² is larger: there ½ (z² - 1 - log z²), which the evidence
+gains by a weight, is what an input costs (:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
 
-ROOM = 8
+ROOM = 3
 """The mean of members that goes on has at most so many times the parameters that the data determine
 in one of them."""
 
@@ -91,8 +95,8 @@ DETERMINED = 1 / 3
 WIDENINGS = 3
 """The most times that units are added."""
 
-LEAST_ADDED = 0.25
-"""Not if the cost allows for fewer than this share of the units that there are."""
+PARTS_ADDED = (1.0, 0.75, 0.5, 0.25)
+"""How many units are added to each hidden layer, in those that there are: what can be afforded."""
 
 START_OF_ADDED = 0.01
 """The first output weights of added units, relative to those of a fresh network."""
@@ -195,6 +199,8 @@ class Growth:
     solver: EvidenceMaximization
     sample: Sample
     objective_of: Callable[[Network, Rows], Objective]
+    spent: float = field(default=0.0, init=False)
+    """What the steps have cost so far."""
 
     def run(self, members: Sequence[Member], monitor: Monitor, *, widen: bool) -> list[Member]:
         """The members that the last level has come to, with their shares.
@@ -222,11 +228,14 @@ class Growth:
             members = shared_out(tracks) if tracks else members
             if monitor.stopped or monitor.interrupted:
                 return list(members)
+        self.spent = 0.0
         for _ in range(WIDENINGS if widen and n_rows in numbers else 0):
-            wider = self._widened(_best(members))
+            wider, left = self._widened(_best(members)), LEVEL_COST - self.spent
             if wider is None or monitor.stopped or monitor.interrupted:
                 break
-            new = self._level([wider], self.sample.rows, LEVEL_COST, monitor)
+            if steps_on(n_rows, _in_use(wider.network, reads(wider)), left) < LEAST_STEPS:
+                break
+            new = self._level([wider], self.sample.rows, left, monitor)
             before, members = members, shared_out([*members, *new])
             if not self._is_better(members, before):
                 break
@@ -276,7 +285,7 @@ class Growth:
         narrow = without_dead_inputs(track, coarse)
         start, objective = narrow.posterior, self.objective_of(narrow.network, rows)
         coarse = self.objective_of(narrow.network, coarse.rows)
-        affordable = max(1, steps_on(rows.n_rows, narrow.network, cost))
+        affordable = max(1, int(cost / _cost(rows.n_rows, narrow.network)))
         n_steps = min(self.solver.max_iter, affordable)
         found.monitor.network = narrow.network
         heading = f"{rows.n_rows:,} rows, {units_of(network)} units"
@@ -284,12 +293,14 @@ class Growth:
         try:
             ascent = Ascent.going_on(coarse, posterior_at(start.w, coarse, start), attempt)
             ascent.patience = LEVEL_PATIENCE
-            ascent.run(n_steps)
+            while not (attempt.converged or attempt.finished) and attempt.n_iter < n_steps:
+                ascent.run(min(attempt.n_iter + MOST_STEPS, n_steps))
         except KeyboardInterrupt:
             found.end(attempt, None, start.w)
             raise
         posterior = ascent.posterior
         attempt.converged |= n_steps == affordable  # more would not be worth their time
+        self.spent += attempt.n_iter * _cost(rows.n_rows, narrow.network)
         found.end(attempt, posterior, posterior.w)
         exact = calibrated(on_rows_of(objective, posterior), objective)
         member = Member(narrow.network, exact, attempt.converged, n_rows=rows.n_rows)
@@ -297,9 +308,9 @@ class Growth:
 
     # Wider networks -----------------------------------------------------------------------------
 
-    def _affords(self, network: Network) -> bool:
-        """Whether a step of the network is not too expensive."""
-        return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= WIDEST_COST
+    def _affords(self, network: Network, cost: float) -> bool:
+        """Whether a step of the network costs no more."""
+        return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= cost
 
     def _mean_of(self, members: Sequence[Member]) -> list[Member]:
         """A mean of the best members that are as deep as the best, as many as can be afforded.
@@ -316,7 +327,7 @@ class Growth:
             if not new:
                 continue
             wider = _in_use(stitched([*taken, member])[0], alive)
-            if self._affords(wider) and wider.n_parameters <= ROOM * determined:
+            if self._affords(wider, MEAN_COST) and wider.n_parameters <= ROOM * determined:
                 taken.append(member)
         if len(taken) < 2:
             return []
@@ -327,26 +338,19 @@ class Growth:
     def _widened(self, member: Member) -> Member | None:
         """The network with as many units again; None if there is no need, or no room."""
         network, posterior = member.network, member.posterior
-        if len(network.shapes) > 2:
-            return None  # of several layers, which one should be wider?
         alive = reads(member)
         if posterior.n_effective_parameters < DETERMINED * _in_use(network, alive).n_parameters:
             return None
-        n_inputs, n_units, n_outputs = network.layer_sizes
-        for n_added in range(n_units, int(LEAST_ADDED * n_units), -1):
-            sizes = [n_inputs, n_units + n_added, n_outputs]
-            if self._affords(_in_use(Network(sizes, network.activation), alive)):
-                break
-        else:
-            return None
-        added = Network([n_inputs, n_added, n_outputs], network.activation)
-        first, last = network.layers(posterior.w)
-        first_added, last_added = added.layers(
-            added.initial_weights(self.sample.rng, SMALL_WEIGHTS)
-        )
-        layers = np.hstack([first, first_added]), np.vstack([last, START_OF_ADDED * last_added[1:]])
-        w = np.concatenate([W.ravel() for W in layers])
-        return _reshaped(member, Network(sizes, network.activation), w)
+        *hidden, _ = network.layer_sizes[1:]
+        for part in PARTS_ADDED:
+            wide = [n + int(part * n) for n in hidden]
+            wider = Network(
+                [network.layer_sizes[0], *wide, network.layer_sizes[-1]], network.activation
+            )
+            if wide != hidden and self._affords(_in_use(wider, alive), WIDEST_COST):
+                w = with_more_units(network, posterior.w, wider, self.sample.rng)
+                return _reshaped(member, wider, w)
+        return None
 
     def _is_better(self, members: Sequence[Member], before: Sequence[Member]) -> bool:
         """Whether the best merit has risen by more than its uncertainty."""
@@ -355,6 +359,21 @@ class Growth:
         )
         least = uncertainty(self.objective_of(members[0].network, self.sample.rows))
         return bool(best > best_before + least)
+
+
+def with_more_units(
+    network: Network, w: FloatArray, wider: Network, rng: RandomState
+) -> FloatArray:
+    """The weights of a network as part of a wider one, in which the other units hardly matter.
+
+    They have small random weights, and smaller ones where they lead to units that there were.
+    """
+    v = wider.initial_weights(rng, SMALL_WEIGHTS)
+    for W, V in zip(network.layers(w), wider.layers(v), strict=True):
+        n_in, n_out = W.shape
+        V[n_in:, :n_out] *= START_OF_ADDED
+        V[:n_in, :n_out] = W
+    return v
 
 
 # Dead inputs ------------------------------------------------------------------------------------
@@ -375,9 +394,13 @@ def without_dead_inputs(member: Member, objective: Objective) -> Member:
 
     The first is known from the rows that it was trained on. The second is a score test at the
     weights without these inputs: on more rows a weak input may show. With g and H the derivatives
-    by the coefs of an input, and the noise as it is there, the input comes back where
+    by the coefs of an input, its score is
 
-        β Σ g² > WORTH Σ H.
+        z² = β Σ g² / Σ H,
+
+    which is 1 on average if what is left is noise. The input comes back if its score is more than
+    WORTH. If the network does not fit yet, what is left is no noise, and the scores of the inputs
+    that matter are large too. So the score must be more than WORTH times their median as well.
     """
     network, posterior, alive = member.network, member.posterior, reads(member)
     if alive.all():
@@ -386,9 +409,14 @@ def without_dead_inputs(member: Member, objective: Objective) -> Member:
     network.layers(w)[0][1:][~alive] = 0
     E, g, diagonal = objective.derivatives(w)
     noise = np.maximum(1 / posterior.beta, E / objective.rows.total_weight)
-    of_weights = network.layers((1 / noise) @ g)[0][1:], network.layers((1 / noise) @ diagonal)[0][1:]
+    of_weights = (
+        network.layers((1 / noise) @ g)[0][1:],
+        network.layers((1 / noise) @ diagonal)[0][1:],
+    )
     squares, curvature = (of_weights[0] ** 2).sum(axis=1), of_weights[1].sum(axis=1)
-    revived = ~alive & (squares > WORTH * curvature)
+    squares /= np.where(curvature > 0, curvature, np.inf)
+    usual = np.median(squares[alive]) if alive.any() else 1.0
+    revived = ~alive & (squares > WORTH * max(usual, 1.0))
     first, before = network.layers(w)[0][1:], network.layers(posterior.w)[0][1:]
     first[revived] = before[revived]
     new = revived & ~before.any(axis=1)
