@@ -56,9 +56,9 @@ LEAST_STEPS = 5
 """A level on which fewer can be afforded is left out."""
 
 LEVEL_COST = 4e11
-"""What the steps of a network may cost on the last level, about ten seconds of one core, and as much
-those of all networks to which units are added then. On the levels before they may cost half, because
-what they come to goes on."""
+"""What the steps of a network may cost on the last level, about ten seconds of one core, and as
+much those of all networks to which units are added then. On the levels before they may cost half,
+because what they come to goes on."""
 
 WIDEST_COST, WIDEST_ROWS = 7e9, 15_000
 """What a step of the widest network may cost over all rows, or over so many if there are more."""
@@ -87,7 +87,14 @@ LEVEL_PATIENCE = 4
 """Re-estimations without a new best of the log evidence that end the steps on a level."""
 
 MOST_NUMBERS = 25_000_000
-"""The size of a matrix that is too large to be chosen unasked: 200 MB."""
+"""The size of a matrix that is too large to be chosen unasked."""
+
+MOST_MEMORY = f"{8 * MOST_NUMBERS / 1e6:.0f} MB each"
+"""The same, for people."""
+
+MATRICES = 5
+"""So many matrices of that size are in memory during a step: the products, the curvature, its
+factors with damping and in its own scale, and the inverse."""
 
 DETERMINED = 1 / 3
 """Units are added while the data determine a larger share of the parameters."""
@@ -139,9 +146,19 @@ def is_in_reach(n_rows: int, network: Network) -> bool:
 
 
 def fits_into_memory(n_rows: int, network: Network) -> bool:
-    """Whether the matrices of a step, of which there are about five, are not too large."""
+    """Whether the matrices of a step are not too large to be chosen unasked."""
+    return _numbers(n_rows, network) <= MOST_NUMBERS
+
+
+def memory_of_a_step(n_rows: int, network: Network) -> int:
+    """The bytes that the matrices of a step take, roughly."""
+    return 8 * MATRICES * _numbers(n_rows, network)
+
+
+def _numbers(n_rows: int, network: Network) -> int:
+    """The numbers in each of the matrices of a step, in the parameters or in the rows."""
     P, n_outputs = network.n_parameters, network.layer_sizes[-1]
-    return min(n_rows * n_outputs, P) * P <= MOST_NUMBERS
+    return min(n_rows * n_outputs, P) * P
 
 
 @dataclass
@@ -283,12 +300,30 @@ class Growth:
         network, objective = track.network, self.objective_of(track.network, rows)
         coarse = objective.coarse()
         narrow = without_dead_inputs(track, coarse)
-        start, objective = narrow.posterior, self.objective_of(narrow.network, rows)
+        objective = self.objective_of(narrow.network, rows)
         coarse = self.objective_of(narrow.network, coarse.rows)
-        affordable = max(1, int(cost / _cost(rows.n_rows, narrow.network)))
-        n_steps = min(self.solver.max_iter, affordable)
-        found.monitor.network = narrow.network
         heading = f"{rows.n_rows:,} rows, {units_of(network)} units"
+        found.monitor.network = narrow.network
+        try:
+            attempt, posterior = self._ascend(narrow.posterior, coarse, cost, found, heading)
+        finally:
+            found.monitor.network = network
+        exact = calibrated(on_rows_of(objective, posterior), objective)
+        member = Member(narrow.network, exact, attempt.converged, n_rows=rows.n_rows)
+        return with_all_inputs(member)
+
+    def _ascend(
+        self,
+        start: LaplacePosterior,
+        coarse: Objective,
+        cost: float,
+        found: Attempts[LaplacePosterior],
+        heading: str,
+    ) -> tuple[Monitor, LaplacePosterior]:
+        """Steps and re-estimations, as long as the evidence rises and at most at this cost."""
+        cost_of_step = _cost(coarse.rows.n_rows, coarse.network)
+        affordable = max(1, int(cost / cost_of_step))
+        n_steps = min(self.solver.max_iter, affordable)
         attempt = found.begin("level", heading, n_steps)
         try:
             ascent = Ascent.going_on(coarse, posterior_at(start.w, coarse, start), attempt)
@@ -298,13 +333,12 @@ class Growth:
         except KeyboardInterrupt:
             found.end(attempt, None, start.w)
             raise
+        # More than those would not be worth their time.
+        attempt.converged |= attempt.n_iter >= min(affordable, MOST_STEPS)
+        self.spent += attempt.n_iter * cost_of_step
         posterior = ascent.posterior
-        attempt.converged |= n_steps == affordable  # more would not be worth their time
-        self.spent += attempt.n_iter * _cost(rows.n_rows, narrow.network)
         found.end(attempt, posterior, posterior.w)
-        exact = calibrated(on_rows_of(objective, posterior), objective)
-        member = Member(narrow.network, exact, attempt.converged, n_rows=rows.n_rows)
-        return with_all_inputs(member)
+        return attempt, posterior
 
     # Wider networks -----------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class Model:
             If the weights that act on the raw data overflow `dtype`.
         """
         if isinstance(network, PartialNetwork):
-            network, w = network.whole, network.spread(w)
+            w, network = network.spread(w), network.whole
         raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
         with np.errstate(over="ignore"):
             weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]

@@ -20,6 +20,7 @@ from sklearn_mlp.model import InputGradients, Model, SquaredInputGradients
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import (
     CurvatureAlong,
+    DerivativeSums,
     ErrorSums,
     GaussNewtonSums,
     LossAndGradient,
@@ -80,6 +81,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         SquaredInputGradients(NETWORK, W),
         CurvatureAlong(NETWORK, W, W / 10, np.ones(2)),
         ErrorSums(NETWORK, W, Poisson()),
+        DerivativeSums(NETWORK, W, SquaredError()),
         GaussNewtonSums(NETWORK, W, Poisson()),
         LossAndGradient(NETWORK, W, Poisson(), DTYPE),
         OutputLayerProducts(NETWORK, W),
