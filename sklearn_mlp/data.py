@@ -8,17 +8,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
-from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from ._typing import FloatArray, MatrixLike, Regressor
+from .distributed import FLOATS, checked_collections, collections_of, is_dask
 from .losses import Loss
 from .rows import Rows
 from .standardize import Moments, Scaling, Units
-
-FLOATS = (np.float64, np.float32)
-"""The dtypes of X that are kept. Any other is converted to the first."""
 
 
 class Given(NamedTuple):
@@ -61,12 +58,12 @@ class Data:
     @property
     def n_inputs(self) -> int:
         """The number of features."""
-        return int(self.rows.X.shape[1])
+        return self.rows.n_inputs
 
     @property
     def n_outputs(self) -> int:
         """The number of targets."""
-        return int(self.rows.y.shape[1])
+        return self.rows.n_outputs
 
     def in_dtype(self, dtype: DTypeLike) -> "Data":
         """The same data, in blocks of another dtype."""
@@ -77,6 +74,8 @@ class Data:
     def trained_on(self) -> Given:
         """The given data without the held-out rows."""
         index = self.rows.index
+        if is_dask(self.given.X):
+            return self.given if self.held_out is None else Given(*collections_of(self.rows))
         if index is None:
             return self.given
         parts = [part.tocsr() if sp.issparse(part) else part for part in self.given]
@@ -121,10 +120,9 @@ def prepare(
     ValueError
         If the data cannot be used. The message says why.
     """
-    X, y, sample_weight = _checked(estimator, given, reset=is_first)
-    rows, held_out = Rows(X, y, sample_weight), None
+    rows, held_out = _checked(estimator, given, reset=is_first), None
     if validation is not None:
-        held_out = _checked_validation(estimator, validation, X, y)
+        held_out = _checked_validation(estimator, validation, rows)
     elif estimator.early_stopping:
         rows, held_out = _split(rows, estimator.validation_fraction, rng)
     own = _moments(rows, loss) if estimator.standardize else None
@@ -159,10 +157,10 @@ def hold_out(data: Data, fraction: float, loss: Loss, rng: RandomState) -> Data:
 # Checks -----------------------------------------------------------------------------------------
 
 
-def _checked(
-    estimator: Regressor, given: Given, *, reset: bool
-) -> tuple[MatrixLike, FloatArray, FloatArray | None]:
-    """X as float32 or float64, y as float64 (n_samples, n_outputs), the weights in X's dtype."""
+def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
+    """Rows of X as float32 or float64, y as float64, and the weights in X's dtype."""
+    if is_dask(given.X):
+        return checked_collections(estimator, *given, reset=reset)
     X, y = validate_data(
         estimator,
         given.X,
@@ -184,7 +182,7 @@ def _checked(
         )
         if not sample_weight.any():
             raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
-    return X, y.reshape(X.shape[0], -1), sample_weight
+    return Rows(X, y.reshape(X.shape[0], -1), sample_weight)
 
 
 def _refuse_negative(estimator: Regressor, y: FloatArray, name: str) -> None:
@@ -211,27 +209,32 @@ def given_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | 
     return Given(X_val, y_val, sample_weight_val)
 
 
-def _checked_validation(
-    estimator: Regressor, validation: Given, X: MatrixLike, y: FloatArray
-) -> Rows:
-    """The checked validation rows, which have the same columns as X and y."""
+def _checked_validation(estimator: Regressor, validation: Given, rows: Rows) -> Rows:
+    """The checked validation rows, which have the same columns as those of the training."""
+    if is_dask(validation.X):
+        held_out = checked_collections(estimator, *validation, reset=False)
+    else:
+        held_out = _checked_validation_arrays(estimator, validation, rows.X_dtype)
+    if held_out.n_outputs != rows.n_outputs:
+        raise ValueError(f"y_val has {held_out.n_outputs} columns, and y has {rows.n_outputs}.")
+    if held_out.n_rows < 2:
+        raise ValueError(f"X_val has {held_out.n_rows} rows of a weight above 0, and needs 2.")
+    return held_out
+
+
+def _checked_validation_arrays(estimator: Regressor, validation: Given, dtype: DTypeLike) -> Rows:
     X_val, y_val, sample_weight = validation
     validate_data(estimator, X_val, reset=False, skip_check_array=True)  # names and number
-    X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=X.dtype)
+    X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=dtype)
     y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
     check_consistent_length(X_val, y_val)
     y_val = y_val.reshape(len(y_val), -1)
     _refuse_negative(estimator, y_val, "y_val")
-    if y_val.shape[1] != y.shape[1]:
-        raise ValueError(f"y_val has {y_val.shape[1]} columns, and y has {y.shape[1]}.")
     if sample_weight is not None:
         sample_weight = _check_sample_weight(
-            sample_weight, X_val, dtype=X.dtype, ensure_non_negative=True
+            sample_weight, X_val, dtype=dtype, ensure_non_negative=True
         )
-    rows = Rows(X_val, y_val, sample_weight)
-    if rows.n_rows < 2:
-        raise ValueError(f"X_val has {rows.n_rows} rows of a weight above 0, and needs 2.")
-    return rows
+    return Rows(X_val, y_val, sample_weight)
 
 
 def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
@@ -259,13 +262,13 @@ def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
 
 def _split(rows: Rows, fraction: float, rng: RandomState) -> tuple[Rows, Rows]:
     """The rows to train on, and the held-out rows."""
-    train, held_out = train_test_split(np.arange(rows.n_rows), test_size=fraction, random_state=rng)
-    if len(held_out) < 2:
+    train, held_out = rows.split(fraction, rng)
+    if held_out.n_rows < 2:
         raise ValueError(
-            f"early_stopping holds out {len(held_out)} of {rows.n_rows} rows, and needs 2: "
+            f"early_stopping holds out {held_out.n_rows} of {rows.n_rows} rows, and needs 2: "
             "raise validation_fraction, or set early_stopping=False."
         )
-    return rows.take(train), rows.take(held_out)
+    return train, held_out
 
 
 def _moments(rows: Rows, loss: Loss) -> tuple[Moments, Moments]:
@@ -282,7 +285,7 @@ def _in_units_of(
     given: Given,
 ) -> Data:
     """The data of raw rows, as z-scores with these moments. Without moments they stay raw."""
-    dtype = rows.X.dtype
+    dtype = rows.X_dtype
     units = _units(moments, loss, dtype) if moments else rows.units
     rows = rows.in_units(units).in_dtype(dtype)
     held_out = held_out and held_out.in_units(units).in_dtype(dtype)

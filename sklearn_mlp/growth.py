@@ -179,7 +179,7 @@ class Sample:
     rng: RandomState
 
     def __post_init__(self) -> None:
-        self._order = None if self.is_all else self.rng.permutation(self.rows.n_rows)
+        self._order = None if self.is_all else self.rows.random_order(self.rng)
 
     @property
     def is_all(self) -> bool:
@@ -195,7 +195,7 @@ class Sample:
         """So many rows."""
         if self._order is None or n_rows >= self.rows.n_rows:
             return self.rows
-        return self.rows.take(np.sort(self._order[:n_rows]))
+        return self.rows.first_of(self._order, n_rows)
 
 
 # The levels -------------------------------------------------------------------------------------

@@ -117,6 +117,17 @@ class Model:
         with np.errstate(over="ignore"):
             return self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
 
+    def r2(self, rows: Rows) -> float:
+        """R² of the predictions for rows in raw units."""
+        errors = SquaredErrors(self.network, self.weights, self.link)
+        return mean_r2(rows.sum(errors), rows.squared_deviations)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the prediction for one row: () for a single output."""
+        n_outputs = self.network.layer_sizes[-1]
+        return () if n_outputs == 1 else (n_outputs,)
+
     def _raw(self, X: MatrixLike) -> Rows:
         return Rows(X, np.empty((X.shape[0], 0)), dtype=self._dtype(X))
 
@@ -144,6 +155,28 @@ class Model:
         """The precision of each weight group. The keys are names of the estimator's attributes."""
         assert self.posterior is not None
         return self.posterior.precisions(len(self.weights))
+
+
+def mean_r2(squares: FloatArray, squared_deviations: FloatArray) -> float:
+    """R², the mean over the outputs, from Σ s (ŷ - y)² and Σ s (y - ȳ)² of each.
+
+    As in :func:`~sklearn.metrics.r2_score`, that of a constant target is 1 if it is predicted
+    exactly, and else 0.
+    """
+    varies = squared_deviations > 0
+    share = squares / np.where(varies, squared_deviations, 1)
+    return float(np.where(varies, 1 - share, squares == 0).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredErrors(Predictions):
+    """Σ s (ŷ - y)² of each output."""
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """The terms of a block, of shape (n_outputs,)."""
+        errors = super().__call__(block, work).T - block.targets
+        weights = np.ones(errors.shape[1]) if block.weights is None else block.weights
+        return errors**2 @ weights
 
 
 @dataclass(frozen=True, eq=False)

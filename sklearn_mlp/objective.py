@@ -189,6 +189,22 @@ class ErrorSums(NetworkKernel):
 
 
 @dataclass(frozen=True, eq=False)
+class LossAndSquares(NetworkKernel):
+    """Σ s ℓ, and Σ s (ŷ - y)² of each output."""
+
+    loss: Loss
+
+    def __call__(self, block: Block, work: Work) -> Sums:
+        """The terms of a block."""
+        z = self.predict(block, work)
+        losses = 0.5 * self.loss.error_sums(z, block.targets, block.weights)
+        prediction = z.copy()
+        OUTPUT_ACTIVATIONS[self.loss.out_activation].value(prediction)
+        weights = np.ones(z.shape[1]) if block.weights is None else block.weights
+        return Sums(float(losses.sum()), (prediction - block.targets) ** 2 @ weights)
+
+
+@dataclass(frozen=True, eq=False)
 class LossKernel(NetworkKernel):
     """A kernel that needs the Jacobian and the residuals of a loss."""
 

@@ -22,6 +22,7 @@ from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .data import Given, checked_inputs, given_validation, hold_out, prepare
+from .distributed import answers, checked_collections, is_dask
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
@@ -116,10 +117,10 @@ default="sigmoid"
         held-out rows set it: a tenth of the rows, if there are at least 200. Training makes up to
         four rounds, the last two with a penalty, and then the best goes on; it keeps the weights
         that predict the held-out rows best. Rounds after the first multiply each input by how
-        much it has mattered. From the weights of a `warm_start` the rounds go on from these weights,
-        inputs are not weighed, and the given weights are kept if no round is better. Under
-        `early_stopping` and in :meth:`partial_fit`, and in all other cases, it is 1e-4. For the
-        error bars after "lm" with 0, the prior is that of 1e-10.
+        much it has mattered. From the weights of a `warm_start` the rounds go on from
+        these weights, inputs are not weighed, and the given weights are kept if no round is
+        better. Under `early_stopping` and in :meth:`partial_fit`, and in all other cases, it is
+        1e-4. For the error bars after "lm" with 0, the prior is that of 1e-10.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``, and
         up to 50 where held-out rows set `alpha`.
@@ -454,10 +455,12 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The inputs, in any units. Sparse data are made dense a block of rows at a time.
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+            The inputs, in any units. Sparse data are made dense a block of rows at a time. Dask
+            collections stay where they are: see :doc:`/scaling_out`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The targets, in any units.
+            The targets, in any units. With a Dask collection X, also a Dask array, Series or
+            DataFrame of the same partitions, and so with `sample_weight`.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights of the rows. An integer weight has the same effect as that many copies
             of the row.
@@ -477,10 +480,12 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, if y is negative and the
-            `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
+            If the data are not finite numbers of matching shapes (or partitions), if y is negative
+            and the `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
+        RuntimeError
+            If a partition of a Dask collection cannot be computed. The message names it.
         """
         validation = given_validation(X_val, y_val, sample_weight_val)
         if validation and not self.early_stopping:
@@ -637,7 +642,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
         return_std : bool, default=False
             Also return the standard deviation of a new observation: the noise and the
             uncertainty of the weights together, by Laplace's approximation. It is available after
@@ -647,7 +652,8 @@ default="sigmoid"
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, in the units of y.
+            The predictions, in the units of y. Of a Dask collection they are a Dask array, which
+            is computed when it is asked for.
         std : ndarray of the same shape
             The standard deviations, in the units of y. Only if `return_std`.
 
@@ -663,17 +669,47 @@ default="sigmoid"
         model = self._with_posterior() if return_std else self._model
         if return_std and model.posterior is None:
             raise ValueError(f"return_std needs a posterior. {self._why_no_posterior()}")
+        if is_dask(X):
+            return self._predict_lazily(X, return_std)
         X = checked_inputs(self, X)
         y = model.predict(X)
         y = y.ravel() if y.shape[1] == 1 else y
         return (y, model.std(X).reshape(y.shape)) if return_std else y
+
+    def _predict_lazily(self, X: Any, return_std: bool) -> Any:
+        """The predictions for a Dask collection, as a Dask array."""
+        outputs = self._model.shape
+        if not return_std:
+            return answers(self, "predict", X, outputs)
+        both = answers(self, "predict", X, (2, *outputs), return_std=True)
+        return both[:, 0], both[:, 1]
+
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """R², the explained share of the variance of y; of several outputs, the mean.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights of the rows.
+
+        Returns
+        -------
+        float
+            1 at best. A constant that predicts the mean of y has 0.
+        """
+        if not is_dask(X):
+            return float(super().score(X, y, sample_weight))
+        check_is_fitted(self)
+        return self._model.r2(checked_collections(self, X, y, sample_weight, reset=False))
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
         """The derivative of each prediction with respect to each input.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -697,6 +733,9 @@ default="sigmoid"
         array([[ 3., -1.]])
         """
         check_is_fitted(self)
+        if is_dask(X):
+            shape = (*self._model.shape, self.n_features_in_)
+            return answers(self, "input_gradient", X, shape)
         gradient = self._model.input_gradient(checked_inputs(self, X))
         return gradient[:, 0] if gradient.shape[1] == 1 else gradient
 

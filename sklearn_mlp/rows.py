@@ -20,6 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
+from sklearn.model_selection import train_test_split
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils.parallel import _get_threadpool_controller
 
@@ -29,6 +30,7 @@ from .standardize import Moments, Scaling, Units
 
 Result = TypeVar("Result")
 Total = TypeVar("Total")
+State = TypeVar("State")
 
 GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
@@ -251,8 +253,8 @@ class Rows:
     ----------
     n_rows : int
         Number of rows in use.
-    n_columns : int
-        Number of columns of X and y together.
+    n_inputs, n_outputs : int
+        Number of columns of X, and of y.
     total_weight : float
         Σs, the sum of the rows' weights.
     """
@@ -279,7 +281,7 @@ class Rows:
         self.on_grid = on_grid
         self.budget = budget or Budget()
         self.n_rows = X.shape[0] if index is None else len(index)
-        self.n_columns = X.shape[1] + y.shape[1]
+        self.n_inputs, self.n_outputs = int(X.shape[1]), int(y.shape[1])
         if sample_weight is None:
             self.total_weight = float(self.n_rows)
         else:
@@ -298,10 +300,20 @@ class Rows:
         }
         return Rows(self.X, self.y, self.sample_weight, **(own | changes))
 
+    @property
+    def X_dtype(self) -> np.dtype[Any]:  # noqa: N802  # X is its name
+        """The dtype of X as it is given."""
+        return np.dtype(self.X.dtype)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of X and y together."""
+        return self.n_inputs + self.n_outputs
+
     @cached_property
     def units(self) -> Units:
         """The units of the blocks."""
-        return self._units or Units.raw(self.X.shape[1], self.y.shape[1])
+        return self._units or Units.raw(self.n_inputs, self.n_outputs)
 
     @cached_property
     def _kept(self) -> Block | None:
@@ -312,6 +324,19 @@ class Rows:
     def take(self, index: IntArray) -> "Rows":
         """Some of the rows, by their positions among these."""
         return self._like(index=index if self.index is None else self.index[index])
+
+    def random_order(self, rng: RandomState) -> IntArray:
+        """What :meth:`first_of` needs."""
+        return rng.permutation(self.n_rows)
+
+    def first_of(self, order: IntArray, n_rows: int) -> "Rows":
+        """The first rows in a random order. Fewer are among more of the same order."""
+        return self.take(np.sort(order[:n_rows]))
+
+    def split(self, fraction: float, rng: RandomState) -> "tuple[Rows, Rows]":
+        """All rows but a random fraction of them, and that fraction."""
+        rest, part = train_test_split(np.arange(self.n_rows), test_size=fraction, random_state=rng)
+        return self.take(rest), self.take(part)
 
     def in_units(self, units: Units) -> "Rows":
         """The same rows in other units."""
@@ -378,6 +403,12 @@ class Rows:
         with np.errstate(over="ignore", invalid="ignore"):
             inputs, targets = self.sum(_MomentsOfColumns(self.n_columns))
         return inputs, targets
+
+    @cached_property
+    def squared_deviations(self) -> FloatArray:
+        """Σ s (y - ȳ)² of each target."""
+        targets = self.moments()[1]
+        return targets.weight * targets.std**2
 
     def robust_target_moments(self, center: float) -> Moments:
         """The robust moments of the targets: see :meth:`Moments.robust`."""
@@ -495,6 +526,23 @@ class Rows:
         for _ in self._map(kernel, put):
             pass
         return out
+
+    def pass_through(
+        self, state: State, step: "Callable[[State, Rows], State]", rng: RandomState | None
+    ) -> State:
+        """What a state becomes on its way through the rows.
+
+        Parameters
+        ----------
+        state : object
+            It may be changed in place.
+        step : callable
+            Maps the state before some rows, and these rows, to the state after them. It is called
+            for each part of the data that is in one place, here once.
+        rng : RandomState or None
+            Shuffles these parts.
+        """
+        return step(state, self)
 
     def minibatches(self, batch_size: int, rng: RandomState | None) -> Iterator[Block]:
         """One epoch: every row once, `batch_size` at a time.

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import RandomState
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.metrics import d2_pinball_score
 from sklearn.utils import check_random_state
 
 from ._typing import FloatArray, Regressor
 from ._warnings import warn
-from .activations import OUTPUT_ACTIVATIONS
 from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
@@ -31,10 +30,10 @@ from .growth import (
 from .hindsight import Hindsight
 from .losses import Loss
 from .memory import available_memory
-from .model import relevances
+from .model import mean_r2, relevances
 from .monitor import Attempts, Monitor
 from .network import Network
-from .objective import Objective, Predictions
+from .objective import LossAndSquares, Objective, Predictions
 from .posterior import LaplacePosterior, Posterior
 from .rows import Rows, one_blas_thread
 from .solvers import (
@@ -50,7 +49,7 @@ from .solvers import (
     StochasticGradientDescent,
 )
 from .solvers import held_out as held_out_rule
-from .solvers.evidence import SMALL_WEIGHTS, STARTS
+from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS, linear_posterior
 from .standardize import Moments, Units, change_units
 
 FEW_FREE_ROWS = 0.02
@@ -201,12 +200,12 @@ class Rule:
 
     @property
     def n_parts(self) -> int | None:
-        """The number of tasks in training from one start: iterations, rounds, or ascents."""
+        """The most tasks in training from one start: iterations, rounds, or ascents."""
         if self.networks:
             return None
         if self.held_out:
             return len(held_out_rule.STRENGTHS) + 1
-        return len(STARTS) + 1 if self.by_evidence else self.max_iter
+        return len(STARTS) + 2 if self.by_evidence else self.max_iter
 
     @property
     def gain(self) -> float:
@@ -414,8 +413,8 @@ def refuse_lm_without_memory(rule: Rule, network: Network, n_rows: int) -> None:
     if needed > available:
         raise MemoryError(
             f"A step of solver='lm' over {n_rows:,} rows and {network.n_parameters:,} parameters "
-            f"needs about {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB are available: take "
-            "solver='auto' or 'adam', or fewer units."
+            f"needs about {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB are available: "
+            "take solver='auto' or 'adam', or fewer units."
         )
 
 
@@ -558,6 +557,9 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
         _warn_of_no_convergence(rule.name, monitor)
     if posterior is not None and not rule.by_evidence:
         _warn_of_no_noise(posterior)
+    deep = len(plan.network.shapes) > 2
+    if isinstance(posterior, LaplacePosterior) and rule.by_evidence and deep and monitor.converged:
+        _warn_of_a_constant(posterior, plan.objective())
     left_off = None
     if rule.name in IN_PARTS:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
@@ -718,16 +720,17 @@ def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> t
 
     The score is R². For a robust loss it is D², for the quantile that the loss predicts.
     """
-    whole = rows.whole()
-    z = rows.gather(Predictions(network, network.layers(w)))
-    losses = loss.value(z, whole.targets.T).sum(axis=1)
-    mean_loss = float(np.average(losses, weights=whole.weights))
-    y = z.copy()
-    OUTPUT_ACTIVATIONS[loss.out_activation].value(y)
-    if not np.isfinite(y).all():  # exp can overflow on held-out rows
+    total, squares = rows.sum(LossAndSquares(network, w, loss))
+    mean_loss = total / rows.total_weight
+    if not np.isfinite(squares).all():  # exp can overflow on held-out rows
         return -np.inf, mean_loss
-    score = partial(d2_pinball_score, alpha=loss.center) if loss.is_robust else r2_score
-    return float(score(whole.targets.T, y, sample_weight=whole.weights)), mean_loss
+    if not loss.is_robust:
+        return mean_r2(squares, rows.squared_deviations), mean_loss
+    whole, prediction = rows.whole(), rows.gather(Predictions(network, network.layers(w)))
+    score = d2_pinball_score(
+        whole.targets.T, prediction, alpha=loss.center, sample_weight=whole.weights
+    )
+    return float(score), mean_loss
 
 
 def _warn_of_no_noise(posterior: Posterior) -> None:
@@ -738,6 +741,19 @@ def _warn_of_no_noise(posterior: Posterior) -> None:
             "The network determines as many parameters as there are rows, which leaves nothing to "
             "estimate the noise from: noise_std_ and the error bars mean nothing. Raise alpha, or "
             "set alpha='auto', or take fewer units.",
+            UserWarning,
+        )
+
+
+def _warn_of_a_constant(posterior: LaplacePosterior, objective: Objective) -> None:
+    """Warn if no unit has a part in the predictions, though the inputs surely say something."""
+    if not posterior.is_of_a_constant:
+        return
+    if linear_posterior(objective).log_evidence > posterior.log_evidence + MORE_PROBABLE:
+        warn(
+            "All units were switched off, so the prediction is a constant, though a linear "
+            "function of the inputs is more probable: take fewer layers or units, or "
+            "hidden_layer_sizes='auto'.",
             UserWarning,
         )
 

@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 
 import sklearn_mlp
 from sklearn_mlp.committee import FallOfSquares, Member
+from sklearn_mlp.distributed import TotalWeight
 from sklearn_mlp.last_layer import LastLayerErrors, LastLayerSums, last_layer, last_layer_sums
 from sklearn_mlp.losses import Poisson
-from sklearn_mlp.model import InputGradients, Model, SquaredInputGradients
+from sklearn_mlp.model import InputGradients, Model, SquaredErrors, SquaredInputGradients
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import (
     CurvatureAlong,
@@ -24,6 +25,7 @@ from sklearn_mlp.objective import (
     ErrorSums,
     GaussNewtonSums,
     LossAndGradient,
+    LossAndSquares,
     Objective,
     OutputLayerProducts,
     Point,
@@ -81,9 +83,12 @@ KERNELS: dict[type, Kernel[Any]] = {
         SquaredInputGradients(NETWORK, W),
         CurvatureAlong(NETWORK, W, W / 10, np.ones(2)),
         ErrorSums(NETWORK, W, Poisson()),
-        DerivativeSums(NETWORK, W, SquaredError()),
+        DerivativeSums(NETWORK, W, Poisson()),
         GaussNewtonSums(NETWORK, W, Poisson()),
         LossAndGradient(NETWORK, W, Poisson(), DTYPE),
+        LossAndSquares(NETWORK, W, Poisson()),
+        SquaredErrors(NETWORK, NETWORK.layers(W), "exp"),
+        TotalWeight(),
         OutputLayerProducts(NETWORK, W),
         Predictions(NETWORK, NETWORK.layers(W), "exp"),
         SquaredTargets(5),

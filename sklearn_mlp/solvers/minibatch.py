@@ -4,12 +4,15 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 
 from .._typing import FloatArray
+from ..losses import Loss
 from ..monitor import Monitor
+from ..network import Network
 from ..objective import Objective
 from ..rows import Block, Rows
 from .base import Solver
@@ -69,11 +72,10 @@ class MinibatchSolver(Solver):
 
     def minimize(self, objective: Objective, w: FloatArray, monitor: Monitor) -> FloatArray:
         """Descend epoch by epoch until the monitor sees no improvement."""
-        g = np.empty_like(w)
-        value_and_gradient = objective.on_minibatches(w, g)
+        descent = Descent(self, objective.network, objective.alpha, objective.loss, w)
         for _ in range(self.max_iter):
             monitor.begin_iteration()
-            loss = self._epoch(objective.rows, w, g, value_and_gradient)
+            loss = descent.epoch(objective.rows)
             monitor.record(self.judged(w), loss)
             if monitor.stalled or monitor.stopped:
                 if monitor.stopped or not self.lower_rate():
@@ -82,20 +84,64 @@ class MinibatchSolver(Solver):
                 monitor.be_patient()
         return w
 
-    def _epoch(
-        self,
-        rows: Rows,
-        w: FloatArray,
-        g: FloatArray,
-        value_and_gradient: Callable[[Block], float],
-    ) -> float:
-        """Make one pass over the data. Return the mean loss of the minibatches, by their size."""
-        total = 0.0
-        for batch in rows.minibatches(self.batch_size, self.rng):
-            total += batch.inputs.shape[1] * value_and_gradient(batch)
-            self.step(w, g, rows.budget.update)
-        self.samples_seen += rows.n_rows
-        return total / rows.n_rows
+
+@dataclass
+class Descent:
+    """A rule, and the weights that it has come to. It holds no rows, and can go to where they are.
+
+    Attributes
+    ----------
+    rule : MinibatchSolver
+    network, alpha, loss
+        What the rule minimises: see :class:`~sklearn_mlp.objective.Objective`.
+    w : array of shape (n_parameters,)
+        The weights, which are changed in place.
+    total : float
+        The loss of the minibatches of this epoch so far, times the number of their rows.
+    """
+
+    rule: MinibatchSolver
+    network: Network
+    alpha: float
+    loss: Loss
+    w: FloatArray
+    total: float = 0.0
+    _bound: tuple[Rows, FloatArray, Callable[[Block], float]] | None = None
+
+    def epoch(self, rows: Rows) -> float:
+        """Make one pass over the rows. Return the mean loss of the minibatches, by their size."""
+        self.total = 0.0
+        self._take_over(rows.pass_through(self, Descent.through, self.rule.rng))
+        self.rule.samples_seen += rows.n_rows
+        return self.total / rows.n_rows
+
+    def through(self, rows: Rows) -> "Descent":
+        """Make a step with each minibatch of some rows."""
+        if self._bound is None or self._bound[0] is not rows:
+            objective, g = (
+                Objective(self.network, rows, self.alpha, self.loss),
+                np.empty_like(self.w),
+            )
+            self._bound = rows, g, objective.on_minibatches(self.w, g)
+        _, g, value_and_gradient = self._bound
+        rule, w = self.rule, self.w
+        for batch in rows.minibatches(rule.batch_size, rule.rng):
+            self.total += batch.inputs.shape[1] * value_and_gradient(batch)
+            rule.step(w, g, rows.budget.update)
+        return self
+
+    def _take_over(self, other: "Descent") -> None:
+        """What a copy has come to elsewhere."""
+        if other is self:
+            return
+        self.total = other.total
+        self.w[...] = other.w
+        self.rule.resume(other.rule)
+        if self.rule.rng is not None and other.rule.rng is not None:
+            self.rule.rng.set_state(other.rule.rng.get_state())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_bound": None}
 
 
 def in_parts(size: int, *vectors: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
