@@ -238,7 +238,17 @@ def relevances(objective: Objective, w: FloatArray) -> FloatArray:
     precision of an input's coefs measures something else, how *nonlinear* the function is along
     the input: a sigmoid that approximates a straight line needs only small coefs.
     """
+    return shares(squared_input_gradients(objective, w))
+
+
+def squared_input_gradients(objective: Objective, w: FloatArray) -> FloatArray:
+    """Σ s (∂z/∂x_j)² over rows and outputs, for each input j."""
     with np.errstate(over="ignore"):
-        sizes = np.sqrt(objective.rows.sum(SquaredInputGradients(objective.network, w)))
+        return objective.rows.sum(SquaredInputGradients(objective.network, w))
+
+
+def shares(squares: FloatArray) -> FloatArray:
+    """The roots of these sums, made to sum to one."""
+    sizes = np.sqrt(squares)
     total, n_inputs = sizes.sum(), len(sizes)
     return sizes / total if total > 0 else np.full(n_inputs, 1 / n_inputs)

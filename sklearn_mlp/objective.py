@@ -496,6 +496,11 @@ class Objective:
 
     # Sums for second-order training ---------------------------------------------------------
 
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights of the rows, or their number."""
+        return self.rows.total_weight
+
     def errors(self, w: FloatArray) -> FloatArray:
         """E for each output, of shape (n_outputs,)."""
         return self.rows.sum(ErrorSums(self.network, w, self.loss))

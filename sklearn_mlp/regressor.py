@@ -30,6 +30,7 @@ from .monitor import Monitor
 from .posterior import Posterior
 from .progress import Progress
 from .training import (
+    FIRST_ORDER,
     IN_PARTS,
     LeftOff,
     Plan,
@@ -46,8 +47,13 @@ from .training import (
 def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
     if estimator.solver not in ("auto", *IN_PARTS):
         raise AttributeError(
-            f"partial_fit is for the solvers 'adam', 'sgd', 'gd' and 'auto', "
+            f"partial_fit is for the solvers 'lm', 'adam', 'sgd', 'gd' and 'auto', "
             f"not for solver={estimator.solver!r}, which needs all rows at once."
+        )
+    if estimator.solver == "lm" and (estimator.loss, estimator.alpha) != ("squared_error", "auto"):
+        raise AttributeError(
+            "partial_fit with solver='lm' is for loss='squared_error' and alpha='auto': set these, "
+            "or take solver='adam'."
         )
     return True
 
@@ -500,9 +506,16 @@ default="sigmoid"
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one more epoch, over these rows, with "adam" (also "auto"), "sgd" or "gd".
+        """Go on with rows that come after others, and that need not be kept.
 
-        The solver keeps its moments, its momentum and its learning rate from call to call.
+        With "adam" (also "auto"), "sgd" or "gd" a call is one epoch over its rows. The solver
+        keeps its moments, its momentum and its learning rate from call to call. Rows may come
+        again.
+
+        With "lm" a call is all the training on its rows, and gives error bars. What the rows of
+        earlier calls say is kept as a second-order expansion of their squared errors, of P² numbers
+        for P parameters. Pass each row once: rows that come again count again. The z-scores are
+        those of the first call, which should have as many rows as there are parameters, or more.
 
         Parameters
         ----------
@@ -520,7 +533,21 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            In the same cases as :meth:`fit`, and if `early_stopping` is set.
+            In the same cases as :meth:`fit`, if `early_stopping` is set, and with "lm" after
+            :meth:`fit` or after another solver, whose rows it knows nothing of.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_friedman1
+        >>> from sklearn_mlp import SigmoidMLPRegressor
+        >>> model = SigmoidMLPRegressor((5,), solver="lm", random_state=0)
+        >>> for seed in range(10):
+        ...     X, y = make_friedman1(200, noise=1.0, random_state=seed)
+        ...     model = model.partial_fit(X, y)
+        >>> model.posterior_n_samples_
+        2000.0
+        >>> print(f"{model.noise_std_:.1f}")
+        1.0
         """
         if self.early_stopping:
             raise ValueError(
@@ -528,11 +555,19 @@ default="sigmoid"
                 "set early_stopping=False, or call fit."
             )
         solver = getattr(self, "solver_", None)
-        if self.solver == "auto" and solver is not None and solver not in IN_PARTS:
+        left_off = getattr(self, "_left_off", None)
+        if self.solver == "lm" and solver and not (left_off and left_off.seen):
+            raise ValueError(
+                "partial_fit with solver='lm' goes on from what earlier calls of it know of their "
+                f"rows, but {solver!r} has trained this model without that: call partial_fit on "
+                "an unfitted copy (sklearn.base.clone), or fit with all rows."
+            )
+        if self.solver == "auto" and solver is not None and solver not in FIRST_ORDER:
             warn(
                 f"partial_fit goes on with 'adam' from a model that {solver!r} has trained to its "
                 "minimum. This can make the model worse, and removes its error bars. To keep both, "
-                "call fit with all rows; or set solver='adam' and train by partial_fit alone.",
+                "call fit with all rows; or set solver='lm' or 'adam' and train by partial_fit "
+                "alone.",
                 UserWarning,
             )
         return self._fit(Given(X, y, sample_weight), None, Start.of(self, one_epoch=True))
@@ -576,8 +611,9 @@ default="sigmoid"
         loss, rng = self._loss(), start.random_state(self.random_state)
         is_first = start.weights is None or not hasattr(self, "n_features_in_")
         data = prepare(
-            self, given, validation, loss=loss, rng=rng, is_first=is_first, moments=start.moments
-        )
+            self, given, validation, loss=loss, rng=rng, is_first=is_first,
+            moments=start.moments, keeps_units=start.keeps_units and self.solver == "lm",
+        )  # fmt: skip
         network, networks = choose_networks(self, data, start)
         rule = choose_rule(
             self, network, data.rows.n_rows, one_epoch=start.one_epoch,
@@ -790,7 +826,7 @@ default="sigmoid"
             )
         return (
             "It is computed by fit over all rows, and these weights are from elsewhere, as from "
-            "partial_fit or from a callback: call fit."
+            "partial_fit or from a callback: call fit, or partial_fit with solver='lm'."
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from .growth import (
 from .hindsight import Hindsight
 from .losses import Loss
 from .memory import available_memory
-from .model import mean_r2, relevances
+from .model import mean_r2, relevances, shares
 from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import LossAndSquares, Objective, Predictions
@@ -51,6 +51,7 @@ from .solvers import (
 from .solvers import held_out as held_out_rule
 from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS, linear_posterior
 from .standardize import Moments, Units, change_units
+from .streams import ObjectiveAfter, SeenRows, seen_first, seen_next
 
 FEW_FREE_ROWS = 0.02
 """With a smaller share of the rows left to estimate the noise from, training warns."""
@@ -81,7 +82,10 @@ AUTO_ALPHA = 1e-4
 AUTO_BATCH_SIZE = 200
 """The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
 
-IN_PARTS = ("adam", "sgd", "gd")
+FIRST_ORDER = ("adam", "sgd", "gd")
+"""The solvers of which a step sees the gradient alone."""
+
+IN_PARTS = ("lm", *FIRST_ORDER)
 """The solvers that :meth:`SigmoidMLPRegressor.partial_fit` can use."""
 
 
@@ -89,12 +93,17 @@ IN_PARTS = ("adam", "sgd", "gd")
 
 
 class LeftOff(NamedTuple):
-    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on."""
+    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on.
+
+    After "lm" it has what is known of the rows so far, and the posterior.
+    """
 
     solver: Solver
     rng: RandomState
     moments: tuple[Moments, Moments] | None
     n_stalled: int
+    seen: SeenRows | None = None
+    posterior: LaplacePosterior | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,11 @@ class Start:
     def moments(self) -> tuple[Moments, Moments] | None:
         """The moments of the data of earlier calls."""
         return self.left_off.moments if self.left_off else None
+
+    @property
+    def keeps_units(self) -> bool:
+        """Whether the units are those of the first call, in which the rows so far are known."""
+        return self.left_off is not None and self.left_off.seen is not None
 
     def random_state(self, random_state: int | RandomState | None) -> RandomState:
         """The random state of the earlier call, or a new one."""
@@ -243,7 +257,7 @@ def choose_rule(
     held_out = 0.0
     if _holds_out(estimator, name, n_rows, network) and not one_epoch:
         name, held_out = "adam", held_out_rule.HELD_OUT
-    max_iter = 1 if one_epoch else estimator.max_iter
+    max_iter = 1 if one_epoch and name != "lm" else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
         alpha = float(estimator.alpha)
@@ -540,6 +554,8 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
 def _train(plan: Plan, monitor: Monitor) -> Trained:
     """Train one network."""
     rule, sample = plan.rule, plan.sample()
+    if rule.name == "lm" and plan.start.one_epoch:
+        return _train_on_stream(plan, monitor)
     objective = plan.objective(rows=sample.first)
     solver = rule.make_solver(plan.rng)
     plan.start.resume(solver, monitor)
@@ -561,7 +577,7 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
     if isinstance(posterior, LaplacePosterior) and rule.by_evidence and deep and monitor.converged:
         _warn_of_a_constant(posterior, plan.objective())
     left_off = None
-    if rule.name in IN_PARTS:
+    if rule.name in FIRST_ORDER:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
     if posterior is None:
         return _in_hindsight(plan, w, monitor, left_off)
@@ -576,6 +592,28 @@ def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff
     if not hindsight.is_cheap(monitor.n_iter):
         return Trained(w, None, None, left_off, hindsight=hindsight)
     return Trained(w, hindsight.posterior(), hindsight.relevances(), left_off)
+
+
+def _train_on_stream(plan: Plan, monitor: Monitor) -> Trained:
+    """Train on rows that come after others, which are gone."""
+    before, solver = plan.start.left_off, plan.rule.make_solver(plan.rng)
+    plan.start.resume(solver, monitor)
+    objective = ObjectiveAfter(plan.network, plan.rows, before and before.seen)
+    w = plan.first_weights()
+    if before is None or before.posterior is None:
+        w, posterior = _minimize(solver, plan.objective(), w, monitor)
+        assert isinstance(posterior, LaplacePosterior)
+        posterior, seen = seen_first(objective, posterior)
+    else:
+        monitor.begin(w)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            start = replace(before.posterior, w=w)
+            posterior, seen = seen_next(objective, start, monitor, plan.rule.max_iter)
+    monitor.close()
+    if monitor.interrupted:
+        _warn_of_interruption(monitor)
+    left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled, seen, posterior)
+    return Trained(posterior.w, posterior, shares(seen.squared_gradients), left_off)
 
 
 def _grown(
