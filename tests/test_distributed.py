@@ -356,6 +356,7 @@ def client() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore:.*not converged")
+@pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler")  # older Dask
 def test_a_fit_survives_the_death_of_a_worker(client: Any) -> None:
     p: dict[str, Any] = {"solver": "gd", "max_iter": 25, "learning_rate_init": 0.1}
     model = SigmoidMLPRegressor((2,), random_state=0, **p)
