@@ -5,6 +5,7 @@
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
     python -m benchmarks small             # how stable the default is: see small_tables.py
+    python -m benchmarks time_by_rows      # how the time grows: see time_by_rows.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -30,7 +31,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import peers, problem_map, report, small_tables, tabular
+from benchmarks import peers, problem_map, report, small_tables, tabular, time_by_rows
 
 NAMES = (
     "steps",
@@ -97,6 +98,9 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["small"]:
         small_tables.main(sys.argv[2:], machine(MAP_LIBRARIES))
+        return
+    if sys.argv[1:2] == ["time_by_rows"]:
+        time_by_rows.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all, by default")

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from ._typing import FloatArray, MatrixLike
 from .activations import OUTPUT_ACTIVATIONS
-from .network import Network
+from .network import Network, PartialNetwork
 from .objective import NetworkKernel, Objective, Predictions
 from .posterior import Posterior, PredictiveVariances
 from .rows import Block, RowKernel, Rows, Work
@@ -79,6 +79,8 @@ class Model:
         ValueError
             If the weights that act on the raw data overflow `dtype`.
         """
+        if isinstance(network, PartialNetwork):
+            w, network = network.spread(w), network.whole
         raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
         with np.errstate(over="ignore"):
             weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]

@@ -36,6 +36,7 @@ from .training import (
     Start,
     choose_networks,
     choose_rule,
+    refuse_lm_without_memory,
     refuse_solver_without_loss,
     score_and_loss,
     train,
@@ -116,9 +117,10 @@ default="sigmoid"
         held-out rows set it: a tenth of the rows, if there are at least 200. Training makes up to
         four rounds, the last two with a penalty, and then the best goes on; it keeps the weights
         that predict the held-out rows best. Rounds after the first multiply each input by how
-        much it has mattered. This is not done under `early_stopping`, in :meth:`partial_fit`, and
-        from the weights of a `warm_start`. In all other cases it is 1e-4. For the error bars
-        after "lm" with 0, the prior is that of 1e-10.
+        much it has mattered. From the weights of a `warm_start` the rounds go on from
+        these weights, inputs are not weighed, and the given weights are kept if no round is
+        better. Under `early_stopping` and in :meth:`partial_fit`, and in all other cases, it is
+        1e-4. For the error bars after "lm" with 0, the prior is that of 1e-10.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``, and
         up to 50 where held-out rows set `alpha`.
@@ -579,8 +581,9 @@ default="sigmoid"
         network, networks = choose_networks(self, data, start)
         rule = choose_rule(
             self, network, data.rows.n_rows, one_epoch=start.one_epoch,
-            on_all_rows=start.weights is not None, networks=networks,
+            goes_on=start.weights is not None, networks=networks,
         )  # fmt: skip
+        refuse_lm_without_memory(rule, network, data.rows.n_rows)
         if rule.held_out:
             data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number

@@ -18,9 +18,18 @@ from ._warnings import warn
 from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
-from .growth import Growth, Sample, fits_into_memory, is_in_reach, rows_to_begin_with
+from .growth import (
+    MOST_MEMORY,
+    Growth,
+    Sample,
+    fits_into_memory,
+    is_in_reach,
+    memory_of_a_step,
+    rows_to_begin_with,
+)
 from .hindsight import Hindsight
 from .losses import Loss
+from .memory import available_memory
 from .model import mean_r2, relevances
 from .monitor import Attempts, Monitor
 from .network import Network
@@ -32,6 +41,7 @@ from .solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutContinuation,
     HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
@@ -209,7 +219,7 @@ def choose_rule(
     n_rows: int,
     *,
     one_epoch: bool,
-    on_all_rows: bool = False,
+    goes_on: bool = False,
     networks: tuple[Network, ...] = (),
 ) -> Rule:
     """The rule for these parameters and this size of the problem.
@@ -222,16 +232,16 @@ def choose_rule(
     n_rows : int
     one_epoch : bool
         Whether training is one epoch over a part of the data.
-    on_all_rows : bool, default=False
-        Whether training cannot begin on some of the rows.
+    goes_on : bool, default=False
+        Whether training goes on from given weights, and so cannot begin on some of the rows.
     networks : tuple of Network
         Those to try, where none is given.
     """
-    on_all_rows = on_all_rows or one_epoch or estimator.early_stopping
+    on_all_rows = goes_on or one_epoch or estimator.early_stopping
     name = solver_name(estimator, network, n_rows, one_epoch=one_epoch, on_all_rows=on_all_rows)
     name = "lm" if networks else name
     held_out = 0.0
-    if _holds_out(estimator, name, n_rows, network) and not on_all_rows:
+    if _holds_out(estimator, name, n_rows, network) and not one_epoch:
         name, held_out = "adam", held_out_rule.HELD_OUT
     max_iter = 1 if one_epoch else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
@@ -239,8 +249,10 @@ def choose_rule(
         alpha = float(estimator.alpha)
     else:
         alpha = 0.0 if by_evidence or held_out else AUTO_ALPHA
-    make_rule = make_held_out_solver if held_out else make_solver
-    make = partial(make_rule, estimator, name, n_rows, max_iter)
+    make = partial(make_solver, estimator, name, n_rows, max_iter)
+    if held_out:
+        kind = HeldOutContinuation if goes_on else HeldOutDescent
+        make = partial(make_held_out_solver, kind, estimator, n_rows, max_iter)
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
@@ -323,6 +335,7 @@ def _holds_out(estimator: Regressor, name: str, n_rows: int, network: Network) -
     Other losses with more rows than parameters hardly need one, and "lbfgs" comes to their minimum.
     """
     unset = estimator.solver == "auto" and estimator.alpha == "auto" and name != "lm"
+    unset = unset and not estimator.early_stopping
     needed = estimator.loss == "squared_error" or network.n_parameters > n_rows
     return unset and needed and n_rows >= held_out_rule.LEAST_ROWS
 
@@ -355,14 +368,18 @@ def make_solver(
 
 
 def make_held_out_solver(
-    estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
+    kind: type[HeldOutDescent],
+    estimator: Regressor,
+    n_rows: int,
+    max_iter: int,
+    rng: RandomState,
 ) -> Solver:
     """The solver whose penalty held-out rows set."""
     e = estimator
     n_rows = int((1 - held_out_rule.HELD_OUT) * n_rows)
     largest = max(1, min(held_out_rule.BATCH_SIZE, n_rows // held_out_rule.LEAST_BATCHES))
     batch_size = largest if e.batch_size == "auto" else int(e.batch_size)
-    return HeldOutDescent(
+    return kind(
         held_out_rule.FASTER * e.learning_rate_init,
         min(batch_size, n_rows),
         max_iter,
@@ -385,6 +402,19 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
             "solver='lm' with alpha='auto' sets the penalty by the evidence, which needs "
             f"loss='squared_error': for loss={loss!r} set alpha to a number, or "
             "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+        )
+
+
+def refuse_lm_without_memory(rule: Rule, network: Network, n_rows: int) -> None:
+    """Raise a MemoryError if the matrices of "lm" are larger than the memory that is available."""
+    if rule.name != "lm" or rule.networks:
+        return
+    needed, available = memory_of_a_step(n_rows, network), available_memory()
+    if needed > available:
+        raise MemoryError(
+            f"A step of solver='lm' over {n_rows:,} rows and {network.n_parameters:,} parameters "
+            f"needs about {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB are available: "
+            "take solver='auto' or 'adam', or fewer units."
         )
 
 
@@ -417,8 +447,17 @@ class Plan:
         step = f"a step of lm over {n_rows:,} rows and {self.network.n_parameters:,} parameters"
         if rule.name == "lm":
             return f"lm: {step} is affordable"
-        why = f"{step} is too expensive" if self.loss.is_quadratic else "the loss has no evidence"
+        fits = fits_into_memory(n_rows, self.network)
+        why = f"{step} is too expensive"
+        if not self.loss.is_quadratic:
+            why = "the loss has no evidence"
+        elif not fits:
+            why = f"the matrices of {step} would take more than {MOST_MEMORY}"
         then = ", so held-out rows set the penalty" if rule.held_out else ""
+        from_given = self.start.weights is not None and rule.held_out
+        then += ", and training goes on from the given weights" if from_given else ""
+        if self.loss.is_quadratic and not fits:
+            then += "; the error bars will be those of the last layer"
         return f"{rule.name}: {why}{then}"
 
     @cached_property

@@ -21,6 +21,7 @@ from sklearn_mlp.model import InputGradients, Model, SquaredErrors, SquaredInput
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import (
     CurvatureAlong,
+    DerivativeSums,
     ErrorSums,
     GaussNewtonSums,
     LossAndGradient,
@@ -82,6 +83,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         SquaredInputGradients(NETWORK, W),
         CurvatureAlong(NETWORK, W, W / 10, np.ones(2)),
         ErrorSums(NETWORK, W, Poisson()),
+        DerivativeSums(NETWORK, W, Poisson()),
         GaussNewtonSums(NETWORK, W, Poisson()),
         LossAndGradient(NETWORK, W, Poisson(), DTYPE),
         LossAndSquares(NETWORK, W, Poisson()),

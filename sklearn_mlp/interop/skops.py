@@ -22,6 +22,7 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn_mlp.committee.Member",
     "sklearn_mlp.committee.MixturePosterior",
     "sklearn_mlp.curvature.DenseFactor",
+    "sklearn_mlp.curvature.FactorOfSome",
     "sklearn_mlp.curvature.RowFactor",
     "sklearn_mlp.last_layer.LastLayerPosterior",
     "sklearn_mlp.model.Model",
