@@ -174,12 +174,14 @@ def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
     inside = SigmoidMLPRegressor(**model.get_params()).fit(X, Y, s)
     dX, dy, ds = collections(s=s)
     model.fit(dX, dy, ds)
+    # L-BFGS compares values of the loss, whose rounding tells weights apart down to its root.
+    tolerance = 2 * np.sqrt(np.finfo(float).eps) if p["solver"] == "lbfgs" else 1e-8
     for a, b in zip(model.weights_, inside.weights_, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.linalg.norm(b))
     assert model.score(dX, dy, ds) == pytest.approx(r2_score(Y, inside.predict(X), sample_weight=s))
     if model.loss == "squared_error":
         std = model.predict(X, return_std=True)[1]
-        np.testing.assert_allclose(std, inside.predict(X, return_std=True)[1], rtol=1e-8)
+        np.testing.assert_allclose(std, inside.predict(X, return_std=True)[1], rtol=tolerance)
     loaded = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
@@ -356,6 +358,7 @@ def client() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore:.*not converged")
+@pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler")  # older Dask
 def test_a_fit_survives_the_death_of_a_worker(client: Any) -> None:
     p: dict[str, Any] = {"solver": "gd", "max_iter": 25, "learning_rate_init": 0.1}
     model = SigmoidMLPRegressor((2,), random_state=0, **p)

@@ -189,7 +189,7 @@ def test_auto_takes_a_solver_that_takes_the_loss(
         (
             {"hidden_layer_sizes": (100, 100, 100), "max_iter": 2},
             2000,
-            "adam: a step of lm over 1,800 rows",
+            "adam: the matrices of a step of lm over 1,800 rows",
         ),
     ],
 )
