@@ -470,7 +470,8 @@ def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespa
 
 def _not_converged(arguments: argparse.Namespace, n_fits: int) -> str:
     """The line that says in how many fits the iterations were too few."""
-    return f"not converged in {arguments.max_iter} iterations: raise --max-iter ({{}} of {n_fits} fits)"
+    n_fits_of = f"({{}} of {n_fits} fits)"
+    return f"not converged in {arguments.max_iter} iterations: raise --max-iter {n_fits_of}"
 
 
 def _report(network: SigmoidMLPRegressor, cross_validated: str, r2: float, rmse: float) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -21,7 +22,7 @@ from . import _tables as tables
 from ._tables import Kind, Known, Schema, TableError
 from ._typing import FloatArray
 from .distributed import compute
-from .objective import mean_r2
+from .model import mean_r2
 from .standardize import Moments
 
 BLOCK_BYTES = 1 << 24
@@ -87,7 +88,7 @@ def _head_of_csv(path: Path) -> Head:
     rows = tables.parse_csv(BytesIO(header + content), path)
     n_rows = len(rows) * (size - start) / max(1, len(content))
     starts = [*range(start, size, BLOCK_BYTES), size]
-    parts = [Part(path, a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    parts = [Part(path, begin, end) for begin, end in pairwise(starts)]
     return Head(Schema(path, tables.kinds_of(rows)), rows, parts, n_rows)
 
 
@@ -100,7 +101,7 @@ def _header(file: BinaryIO) -> bytes:
 
 
 def _lines(file: BinaryIO, start: int, stop: int) -> bytes:
-    """The lines that begin from byte `start` on and before byte `stop`, where the header is over."""
+    """The lines that begin from byte `start` on and before byte `stop`, behind the header."""
     file.seek(stop - 1)
     file.readline()
     end = file.tell()
