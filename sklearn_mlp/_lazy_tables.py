@@ -102,6 +102,8 @@ def _header(file: BinaryIO) -> bytes:
 
 def _lines(file: BinaryIO, start: int, stop: int) -> bytes:
     """The lines that begin from byte `start` on and before byte `stop`, behind the header."""
+    if start >= stop:
+        return b""
     file.seek(stop - 1)
     file.readline()
     end = file.tell()
