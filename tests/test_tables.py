@@ -62,7 +62,7 @@ def assert_same_values(a: pd.DataFrame, b: pd.DataFrame) -> None:
     assert len(a) == len(b)
     for column in a.columns:
         ours, theirs = (missing_as_nan(t[[column]])[column].to_numpy() for t in (a, b))
-        if isinstance(theirs[0], float):
+        if all(isinstance(value, float) for value in theirs):
             np.testing.assert_allclose(ours.astype(float), theirs.astype(float), rtol=1e-12)
         else:
             np.testing.assert_array_equal(
@@ -384,7 +384,6 @@ def test_what_is_wrong_further_down_is_named(
     head: str, tail: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_lazy_tables, "HEAD_BYTES", 100)
-    monkeypatch.setattr(_lazy_tables, "BLOCK_BYTES", 1 << 20)
     rows = f"{head}\n" * 100
     monkeypatch.setattr(_lazy_tables, "BLOCK_BYTES", len(rows))
     Path("a.csv").write_text(f"x,y\n{rows}" + f"{tail}\n" * 51)
