@@ -390,8 +390,7 @@ def test_what_is_wrong_further_down_is_named(
     lazy = LazyTable.of([Path("a.csv")])
 
     with pytest.raises(TableError) as error:
-        for part in lazy.parts:
-            lazy.reader(part)
+        list(map(lazy.reader, lazy.parts))
 
     assert message in str(error.value)
 
