@@ -4,6 +4,7 @@
     python -m benchmarks --report          # the tables and the figure, from the JSON alone
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
+    python -m benchmarks small             # how stable the default is: see small_tables.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -29,7 +30,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import peers, problem_map, report, tabular
+from benchmarks import peers, problem_map, report, small_tables, tabular
 
 NAMES = (
     "steps",
@@ -93,6 +94,9 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["map"]:
         problem_map.main(sys.argv[2:], machine(MAP_LIBRARIES))
+        return
+    if sys.argv[1:2] == ["small"]:
+        small_tables.main(sys.argv[2:], machine(MAP_LIBRARIES))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all, by default")
