@@ -12,7 +12,7 @@ a Dask collection.
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from operator import methodcaller
@@ -33,6 +33,11 @@ FLOATS = (np.float64, np.float32)
 
 ADDED_AT_ONCE = 4
 """How many totals a task adds. Each is up to a P x P matrix for every output."""
+
+READ_AHEAD = 1 << 24
+"""A descent by minibatches goes through partitions of so many numbers at a time (128 MB), or
+through two. It goes from one to the next. Threads that have nothing else to do would meanwhile read
+all of the others, and keep them in memory."""
 
 NO_THREADS = 1 << 62
 """A partition is the work of one thread. Dask has others for the other partitions."""
@@ -370,12 +375,26 @@ class DaskRows(Rows):
         from dask import delayed
 
         n = len(self.partitions)
-        going = delayed(state, traverse=False)
         task = self._tasks_of(step)
-        for i in range(n) if rng is None else rng.permutation(n):
-            going = task(int(i), going)
-        end: State = self._compute([going])[0]
-        return end
+        for some in self._a_few_at_a_time(range(n) if rng is None else rng.permutation(n)):
+            going = delayed(state, traverse=False)
+            for i in some:
+                going = task(i, going)
+            state = self._compute([going])[0]
+        return state
+
+    def _a_few_at_a_time(self, order: Iterable[int]) -> Iterator[list[int]]:
+        """The numbers of the partitions, as many at a time as may be in memory."""
+        some: list[int] = []
+        size = 0
+        for i in order:
+            numbers = self.partitions[i].n_rows * self.n_columns
+            if len(some) > 1 and size + numbers > READ_AHEAD:
+                yield some
+                some, size = [], 0
+            some.append(int(i))
+            size += numbers
+        yield some
 
     # Dask ---------------------------------------------------------------------------------------
 
@@ -621,12 +640,24 @@ def partitions_of(X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[A
     """The partitions of X, y and the weights, which correspond to each other."""
     if not hasattr(X, "columns"):
         X = X.rechunk({1: -1})
-    own = list(X.to_delayed().ravel()) if not hasattr(X, "columns") else X.to_delayed()
+    own = delayed_parts(X)
     others = [
         [None] * len(own) if part is None else _aligned(X, own, part, name)
         for part, name in ((y, "y"), (sample_weight, "sample_weight"))
     ]
     return own, others[0], others[1]
+
+
+def delayed_parts(collection: Any) -> list[Any]:
+    """The partitions of a collection, one by one.
+
+    Optimised alone, columns of a Parquet file may be read several partitions at a time, as many as
+    the columns are few. So those of a frame are taken as they are. Then a partition of X and that
+    of y come from the same read, too.
+    """
+    if hasattr(collection, "to_dask_array"):
+        return list(collection.to_delayed(optimize_graph=False))
+    return list(collection.to_delayed().ravel())
 
 
 def _aligned(X: Any, own: list[Any], other: Any, name: str) -> list[Any]:
@@ -642,7 +673,7 @@ def _aligned(X: Any, own: list[Any], other: Any, name: str) -> list[Any]:
         other = other if other.divisions == X.divisions else other.repartition(X.divisions)
     if is_array and other.ndim == 2:
         other = other.rechunk({1: -1})
-    parts = list(other.to_delayed().ravel()) if is_array else other.to_delayed()
+    parts = delayed_parts(other)
     if len(parts) != len(own):
         raise ValueError(
             f"X has {len(own)} partitions, and {name} has {len(parts)}. Give both the same: take "
@@ -761,7 +792,7 @@ def _each(f: Callable[[Any], Any], frame: Any) -> list[Any]:
     from dask import delayed
 
     call, shared = delayed(apply, pure=False), delayed(f, traverse=False)
-    return [call(shared, part) for part in frame.to_delayed()]
+    return [call(shared, part) for part in delayed_parts(frame)]
 
 
 def apply(f: Callable[[Any], Any], X: Any) -> Any:
