@@ -536,7 +536,7 @@ def as_arrays(
     if len(s) != len(y):
         raise ValueError(f"X has {len(y)} rows there, and sample_weight has {len(s)}.")
     s = np.asarray(s, X.dtype)
-    if finite:
+    if finite and s.any():  # where all are 0, other partitions may have other weights
         s = _check_sample_weight(s, X, dtype=X.dtype, ensure_non_negative=True)
     kept = s > 0
     return (X, y, s) if kept.all() else (X[kept], y[kept], s[kept])
@@ -634,6 +634,11 @@ def check_columns(estimator: Regressor, X: Any, *, reset: bool) -> None:
         )
     like = X._meta if hasattr(X, "columns") else np.empty((0, X.shape[1]))
     validate_data(estimator, like, skip_check_array=True, reset=reset)
+
+
+def without_names(X: Any) -> Any:
+    """A Dask array of the columns."""
+    return X.to_dask_array() if hasattr(X, "columns") else X
 
 
 def partitions_of(X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[Any], list[Any]]:

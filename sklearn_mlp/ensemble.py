@@ -17,6 +17,7 @@ from numbers import Integral
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
+from joblib.parallel import get_active_backend
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, _fit_context, clone
@@ -29,6 +30,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from ._documentation import DOCUMENTATION_OF_CLASS
 from ._typing import FloatArray, MatrixLike
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
+from .distributed import check_columns, is_dask, without_names
 from .regressor import SigmoidMLPRegressor
 
 
@@ -194,6 +196,10 @@ class SigmoidMLPEnsembleRegressor(
 
     def _validate(self, X: MatrixLike, y: Any) -> tuple[MatrixLike, FloatArray]:
         """X as float32 or float64, and y, as a vector if there is a single output."""
+        if is_dask(X):
+            _refuse_nested_dask()
+            check_columns(self, X, reset=True)
+            return without_names(X), y  # each member checks the partitions
         tags = get_tags(self)
         X, y = validate_data(
             self,
@@ -246,13 +252,17 @@ class SigmoidMLPEnsembleRegressor(
             members have no error bars.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse="csr" if get_tags(self).input_tags.sparse else False,
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
+        if is_dask(X):
+            check_columns(self, X, reset=False)
+            X = without_names(X)  # the members are fitted on arrays
+        else:
+            X = validate_data(
+                self,
+                X,
+                accept_sparse="csr" if get_tags(self).input_tags.sparse else False,
+                dtype=(np.float64, np.float32),
+                reset=False,
+            )
         wanted = {"return_std": True} if return_std else {}
         mean: Any = 0.0
         root_sum: Any = 0.0  # √(Σ σ² + Σ (ŷ - mean)²) of the members so far
@@ -266,7 +276,7 @@ class SigmoidMLPEnsembleRegressor(
             if return_std:
                 spread = np.sqrt(1 - 1 / n_members) * step
                 root_sum = np.hypot(np.hypot(root_sum, std), spread)
-        dtype = np.result_type(y, np.float32)
+        dtype = np.result_type(y.dtype, np.float32)
         if not return_std:
             return mean.astype(dtype, copy=False)
         return (
@@ -312,6 +322,15 @@ def _fit_member(
         member.fit(X, y, **weights)
     task.end()
     return member
+
+
+def _refuse_nested_dask() -> None:
+    """Raise if the members would be tasks of Dask that wait for other tasks of Dask."""
+    if type(get_active_backend()[0]).__name__ == "DaskDistributedBackend":
+        raise ValueError(
+            "The rows are in Dask collections, which a fit already spreads over the cluster: fit "
+            "the ensemble outside of joblib.parallel_config('dask')."
+        )
 
 
 def _refuse_unknown(arguments: dict[str, Any], member: Any, method: Callable[..., Any]) -> None:
