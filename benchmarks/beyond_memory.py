@@ -38,10 +38,10 @@ PARTITION = 100_000
 """Rows of a block, and of a Parquet file: 16 MB."""
 KINDS = ("mapped", "parquet")
 SETTINGS: dict[str, dict[str, Any]] = {
-    "lm": {"hidden_layer_sizes": (10,), "alpha": 1e-4, "max_iter": 2},
+    "lm": {"hidden_layer_sizes": (5,), "alpha": 1e-4, "max_iter": 2},
     "adam": {"hidden_layer_sizes": (50,), "alpha": 1e-4, "max_iter": 1},
 }
-"""What each solver is given: a few iterations, or one epoch, over all rows."""
+"""What each solver is given: two iterations over all rows, or one epoch."""
 EVERY = 0.005
 """Seconds between two looks at the memory."""
 
@@ -139,13 +139,16 @@ class Watch(threading.Thread):
         self.peak, self._done = memory(), threading.Event()
 
     def run(self) -> None:
+        """Look, until :meth:`stop`."""
         while not self._done.wait(EVERY):
             self.look()
 
     def look(self) -> None:
+        """Look once."""
         self.peak = {name: max(self.peak[name], now) for name, now in memory().items()}
 
     def stop(self) -> None:
+        """Look for the last time."""
         self._done.set()
         self.join()
         self.look()
