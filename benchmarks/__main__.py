@@ -4,6 +4,7 @@
     python -m benchmarks --report          # the tables and the figure, from the JSON alone
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
+    python -m benchmarks small             # how stable the default is: see small_tables.py
     python -m benchmarks beyond_memory     # files larger than the memory: see beyond_memory.py
     python -m benchmarks dask_rows         # rows in Dask collections: see dask_rows.py
 
@@ -31,7 +32,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import beyond_memory, dask_rows, peers, problem_map, report, tabular
+from benchmarks import (
+    beyond_memory,
+    dask_rows,
+    peers,
+    problem_map,
+    report,
+    small_tables,
+    tabular,
+)
 
 NAMES = (
     "steps",
@@ -102,6 +111,9 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["dask_rows"]:
         dask_rows.main(sys.argv[2:], machine(DASK_LIBRARIES))
+        return
+    if sys.argv[1:2] == ["small"]:
+        small_tables.main(sys.argv[2:], machine(MAP_LIBRARIES))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all, by default")

@@ -150,8 +150,8 @@ class SigmoidMLPEnsembleRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse only if the members accept sparse data.
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+            Sparse data and Dask collections only if the members accept them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Several outputs only if the members accept them.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -297,6 +297,10 @@ class Attempts(Generic[Found]):
         self.interrupted |= attempt.interrupted
         self.enough |= attempt.end_attempt(w)
 
+    def forget(self) -> None:
+        """Forget the best attempt so far. The result of the next counts, whatever its quality."""
+        self.found, self._best = None, None
+
     @contextmanager
     def until_interrupted(self) -> Iterator[None]:
         """An interruption from the keyboard ends the block, if an attempt has a result by then.

@@ -20,11 +20,15 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.linalg import qr, svd
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
 
 from ._typing import FloatArray
 from .activations import ACTIVATIONS
+
+SMALL_ARGUMENT = 0.1
+"""The standard deviation of an argument for which a smooth unit is as good as linear, no unit."""
 
 
 class Workspace:
@@ -171,6 +175,52 @@ class Network:
             mean, variance = self._moments_of_units(gain * np.sqrt(2))
         _draw(last, mean, variance, gain, rng)
         return w
+
+    def linear_weights(self, coefs: FloatArray, rng: RandomState) -> FloatArray:
+        """Random weights that make the network nearly a linear function of its inputs.
+
+        Let C = U S Vᵀ be the coefs of that function, r their rank, L the number of layers, and
+        P_l a random matrix of shape (units of layer l, r) with orthonormal columns. The coefs of
+        the layers are
+
+            U R P_1ᵀ,    P_1 R P_2ᵀ,    ...,    P_{L-1} R Vᵀ,    R = (S / gᴸ⁻¹)^(1/L),
+
+        with g the slope of a unit whose argument is small. All layers have the same singular
+        values, which makes their sum of squares the least. The biases center the arguments.
+
+        Parameters
+        ----------
+        coefs : array of shape (n_inputs, n_outputs)
+            C, for inputs with the mean 0. If a layer has fewer units than r, only the largest
+            singular values are kept.
+        rng : numpy.random.RandomState
+
+        Returns
+        -------
+        array of shape (n_parameters,)
+        """
+        w = np.empty(self.n_parameters)
+        layers = self.layers(w)
+        n_layers, rank = len(layers), min(self.layer_sizes)
+        U, S, Vt = svd(coefs, full_matrices=False)
+        center, slope = self._line_through_units(SMALL_ARGUMENT)
+        root = (S[:rank] / slope ** (n_layers - 1)) ** (1 / n_layers)
+        left, mean = U[:, :rank], 0.0
+        for W in layers[:-1]:
+            right = qr(rng.standard_normal((W.shape[1], rank)))[0]
+            W[1:] = left * root @ right.T
+            W[0] = -mean * W[1:].sum(axis=0)
+            left, mean = right, center
+        layers[-1][1:] = left * root @ Vt[:rank]
+        layers[-1][0] = -mean * layers[-1][1:].sum(axis=0)
+        return w
+
+    def _line_through_units(self, std: float) -> tuple[float, float]:
+        """Mean of f(z) and slope of the best line through it, for z ~ N(0, std²)."""
+        nodes, weights = _gauss_hermite()
+        h = std * nodes
+        self._value(h)
+        return float(weights @ h), float(weights @ (h * nodes)) / std
 
     def _moments_of_units(self, std: float) -> tuple[float, float]:
         """Mean and variance of f(z) for z ~ N(0, std²), by Gauss-Hermite quadrature."""

@@ -45,6 +45,9 @@ LEAST_PENALTY = 1e-10
 It stands in for a penalty of 0, whose prior is improper.
 """
 
+FEW_PARAMETERS = 0.5
+"""So many parameters are none: the least that matters is determined for more than a half."""
+
 KINDS = ("coefs", "intercepts")
 """The kinds of parameters of a layer, by the names of the estimator's attributes."""
 
@@ -262,6 +265,11 @@ class LaplacePosterior:
     def n_effective_parameters(self) -> float:
         """How many parameters the data determine."""
         return float(self.gamma_of_output.sum())
+
+    @property
+    def is_of_a_constant(self) -> bool:
+        """Whether the data determine no more than the output biases: no input matters."""
+        return self.n_effective_parameters < len(self.beta) + FEW_PARAMETERS
 
     @property
     def choice_of_inputs(self) -> float:

@@ -453,10 +453,12 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The inputs, in any units. Sparse data are made dense a block of rows at a time.
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
+            The inputs, in any units. Sparse data are made dense a block of rows at a time. Dask
+            collections stay where they are: see :doc:`/scaling_out`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The targets, in any units.
+            The targets, in any units. With a Dask collection X, also a Dask array, Series or
+            DataFrame of the same partitions, and so with `sample_weight`.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights of the rows. An integer weight has the same effect as that many copies
             of the row.
@@ -476,10 +478,12 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            If the data are not finite numbers of matching shapes, if y is negative and the
-            `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
+            If the data are not finite numbers of matching shapes (or partitions), if y is negative
+            and the `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
+        RuntimeError
+            If a partition of a Dask collection cannot be computed. The message names it.
         """
         validation = given_validation(X_val, y_val, sample_weight_val)
         if validation and not self.early_stopping:
@@ -635,7 +639,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
         return_std : bool, default=False
             Also return the standard deviation of a new observation: the noise and the
             uncertainty of the weights together, by Laplace's approximation. It is available after
@@ -645,7 +649,8 @@ default="sigmoid"
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, in the units of y.
+            The predictions, in the units of y. Of a Dask collection they are a Dask array, which
+            is computed when it is asked for.
         std : ndarray of the same shape
             The standard deviations, in the units of y. Only if `return_std`.
 
@@ -701,7 +706,7 @@ default="sigmoid"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------

@@ -39,7 +39,7 @@ from .solvers import (
     StochasticGradientDescent,
 )
 from .solvers import held_out as held_out_rule
-from .solvers.evidence import SMALL_WEIGHTS, STARTS
+from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS, linear_posterior
 from .standardize import Moments, Units, change_units
 
 FEW_FREE_ROWS = 0.02
@@ -190,12 +190,12 @@ class Rule:
 
     @property
     def n_parts(self) -> int | None:
-        """The number of tasks in training from one start: iterations, rounds, or ascents."""
+        """The most tasks in training from one start: iterations, rounds, or ascents."""
         if self.networks:
             return None
         if self.held_out:
             return len(held_out_rule.STRENGTHS) + 1
-        return len(STARTS) + 1 if self.by_evidence else self.max_iter
+        return len(STARTS) + 2 if self.by_evidence else self.max_iter
 
     @property
     def gain(self) -> float:
@@ -518,6 +518,8 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
         _warn_of_no_convergence(rule.name, monitor)
     if posterior is not None and not rule.by_evidence:
         _warn_of_no_noise(posterior)
+    if isinstance(posterior, LaplacePosterior) and rule.by_evidence:
+        _warn_of_a_constant(posterior, plan.objective())
     left_off = None
     if rule.name in IN_PARTS:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
@@ -699,6 +701,19 @@ def _warn_of_no_noise(posterior: Posterior) -> None:
             "The network determines as many parameters as there are rows, which leaves nothing to "
             "estimate the noise from: noise_std_ and the error bars mean nothing. Raise alpha, or "
             "set alpha='auto', or take fewer units.",
+            UserWarning,
+        )
+
+
+def _warn_of_a_constant(posterior: LaplacePosterior, objective: Objective) -> None:
+    """Warn if no unit has a part in the predictions, though the inputs surely say something."""
+    if not posterior.is_of_a_constant:
+        return
+    if linear_posterior(objective).log_evidence > posterior.log_evidence + MORE_PROBABLE:
+        warn(
+            "All units were switched off, so the prediction is a constant, though a linear "
+            "function of the inputs is more probable: take fewer layers or units, or "
+            "hidden_layer_sizes='auto'.",
             UserWarning,
         )
 

@@ -84,14 +84,14 @@ def test_any_partitions_have_the_sums_of_the_rows(cuts: list[int], weighted: boo
     for a, b in zip(apart.moments(), together.moments(), strict=True):
         np.testing.assert_allclose(a.mean, b.mean, rtol=1e-12)
         np.testing.assert_allclose(a.std, b.std, rtol=1e-12)
-    kernel = Predictions(NETWORK, NETWORK.layers(W))
-    np.testing.assert_allclose(one.gather(kernel), other.gather(kernel), rtol=1e-12)
+    predictions = Predictions(NETWORK, NETWORK.layers(W))
+    np.testing.assert_allclose(one.gather(predictions), other.gather(predictions), rtol=1e-12)
 
 
 def test_what_comes_to_this_process_does_not_grow_with_the_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sizes = []
+    sizes: list[int] = []
 
     def measured(tasks: list[Any]) -> Any:
         found = compute(tasks)
@@ -146,7 +146,8 @@ def test_each_epoch_sees_every_row_once_and_in_an_order_of_the_seed() -> None:
         batches = part.minibatches(4, RandomState(len(seen)))
         return seen + [y for batch in batches for y in batch.targets[0]]
 
-    one, again = (rows.pass_through([], see, RandomState(0)) for _ in range(2))
+    nothing: list[float] = []
+    one, again = (rows.pass_through(nothing, see, RandomState(0)) for _ in range(2))
     assert one == again
     assert one != list(Y)
     assert sorted(one) == sorted(Y)
@@ -168,7 +169,8 @@ EXACT = [
 @pytest.mark.parametrize("p", EXACT, ids=lambda p: "-".join(map(str, p.values())))
 @pytest.mark.parametrize("s", [None, S], ids=["", "weighted"])
 def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
-    model = SigmoidMLPRegressor(**({"hidden_layer_sizes": (2,), "random_state": 0} | p))
+    parameters: dict[str, Any] = {"hidden_layer_sizes": (2,), "random_state": 0} | p
+    model = SigmoidMLPRegressor(**parameters)
     inside = SigmoidMLPRegressor(**model.get_params()).fit(X, Y, s)
     dX, dy, ds = collections(s=s)
     model.fit(dX, dy, ds)
@@ -186,7 +188,6 @@ def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_minibatches_within_partitions(solver: str, early_stopping: bool) -> None:
-    """In one partition the minibatches are those of the rows in memory."""
     p: dict[str, Any] = {"solver": solver, "max_iter": 300, "learning_rate_init": 0.01}
     model = SigmoidMLPRegressor((2,), random_state=0, early_stopping=early_stopping, **p)
     one, again = (model.fit(*collections()).predict(X) for _ in range(2))
@@ -209,7 +210,7 @@ def test_rows_may_come_as_frames_or_be_of_unknown_number() -> None:
     inputs = frame.drop(columns="y")
     model.fit(inputs, frame["y"])
     assert list(model.feature_names_in_) == ["a", "b", "c"]
-    lazy = model.predict(inputs)
+    lazy: Any = model.predict(inputs)
     assert isinstance(lazy, da.Array)
     np.testing.assert_allclose(lazy.compute(), expected, rtol=1e-8)
     with pytest.raises(ValueError, match="feature names should match"):
@@ -219,7 +220,7 @@ def test_rows_may_come_as_frames_or_be_of_unknown_number() -> None:
     np.testing.assert_allclose(model.fit(unknown, Y).predict(X), expected, rtol=1e-8)
     other = dd.from_pandas(table["y"], npartitions=2)  # of known divisions, which can be aligned
     model.fit(inputs, other)
-    np.testing.assert_allclose(model.predict(inputs).compute(), expected, rtol=1e-8)
+    np.testing.assert_allclose(np.asarray(model.predict(inputs)), expected, rtol=1e-8)
 
 
 def test_predictions_are_lazy_and_know_what_they_are() -> None:
@@ -228,13 +229,14 @@ def test_predictions_are_lazy_and_know_what_they_are() -> None:
         lazy_X = da.from_array(given_X, chunks=(UNEQUAL, 2))
         mean, std = model.predict(lazy_X, return_std=True)
         found = (*model.predict(given_X, return_std=True), model.input_gradient(given_X))
-        for lazy, exact in zip((mean, std, model.input_gradient(lazy_X)), found, strict=True):
+        lazily: tuple[Any, ...] = (mean, std, model.input_gradient(lazy_X))
+        for lazy, exact in zip(lazily, found, strict=True):
             assert (lazy.shape, lazy.dtype) == (exact.shape, exact.dtype)
             np.testing.assert_allclose(lazy.compute(), exact, rtol=1e-12, atol=1e-12)
-    refitted = model.predict(da.from_array(X))
+    of_before: Any = model.predict(da.from_array(X))
     before = model.predict(X)
     model.fit(X, np.column_stack([Y, Y]))
-    np.testing.assert_allclose(refitted.compute(), before, rtol=1e-12)
+    np.testing.assert_allclose(of_before.compute(), before, rtol=1e-12)
 
 
 def test_an_ensemble_takes_them() -> None:
@@ -244,7 +246,7 @@ def test_an_ensemble_takes_them() -> None:
     frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=Y), npartitions=3)
     model.fit(frame[["a", "b", "c"]], frame["y"])
     assert list(model.feature_names_in_) == ["a", "b", "c"]
-    found = model.predict(frame[["a", "b", "c"]], return_std=True)
+    found: tuple[Any, Any] = model.predict(frame[["a", "b", "c"]], return_std=True)
     for lazy, exact in zip(found, inside.predict(X, return_std=True), strict=True):
         np.testing.assert_allclose(lazy.compute(), exact, rtol=1e-7)
 

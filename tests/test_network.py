@@ -90,6 +90,39 @@ def test_initial_weights_keep_every_layer_centred_and_of_unit_variance(activatio
         assert z.var() == pytest.approx(2 if hidden else 1, rel=0.25)
 
 
+@pytest.mark.parametrize("sizes", [(4, 3, 1), (4, 7, 5, 6, 2), (2, 3, 3, 3)])
+def test_linear_weights_of_linear_units_are_the_linear_function(sizes: tuple[int, ...]) -> None:
+    rng = np.random.RandomState(0)
+    X, C = rng.standard_normal((20, sizes[0])), rng.standard_normal((sizes[0], sizes[-1]))
+    network = Network(sizes, "identity")
+    w = network.linear_weights(C, rng)
+    np.testing.assert_allclose(reference.predict(w, X, sizes, "identity"), X @ C, atol=1e-12)
+    shared = np.linalg.svd(C, compute_uv=False) ** (1 / len(network.shapes))
+    for W in network.layers(w):
+        singular = np.linalg.svd(W[1:], compute_uv=False)
+        np.testing.assert_allclose(singular[: len(shared)], shared, rtol=1e-12)
+        np.testing.assert_allclose(singular[len(shared) :], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softplus"])
+def test_linear_weights_are_nearly_the_linear_function(activation: str) -> None:
+    rng = np.random.RandomState(0)
+    sizes = (5, 400, 400, 2)
+    X, C = rng.standard_normal((200, 5)), rng.standard_normal((5, 2))
+    w = Network(sizes, activation).linear_weights(C, rng)
+    error = reference.predict(w, X, sizes, activation) - X @ C
+    assert (error.std(axis=0) < 0.1 * (X @ C).std(axis=0)).all()
+
+
+def test_linear_weights_in_few_units_keep_the_largest_singular_value() -> None:
+    rng = np.random.RandomState(0)
+    C = rng.standard_normal((4, 3))
+    w = Network([4, 1, 3], "identity").linear_weights(C, rng)
+    U, S, Vt = np.linalg.svd(C)
+    predicted = reference.predict(w, np.eye(4), (4, 1, 3), "identity")
+    np.testing.assert_allclose(predicted, S[0] * np.outer(U[:, 0], Vt[0]), atol=1e-12)
+
+
 def test_initial_weights_follow_the_seed() -> None:
     network = Network([4, 5, 1], "sigmoid")
     draws = [network.initial_weights(np.random.RandomState(seed)) for seed in (0, 0, 1)]

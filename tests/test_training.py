@@ -244,7 +244,7 @@ def test_a_rule_is_what_the_parameters_say(
     assert (rule.name, rule.alpha) == (parameters["solver"], alpha)
     assert (rule.max_iter, rule.n_init) == (17, 3)
     assert rule.by_evidence == (kind is EvidenceMaximization)
-    assert rule.n_parts == (4 if rule.by_evidence else 17)  # three ascents and a search
+    assert rule.n_parts == (5 if rule.by_evidence else 17)  # at most four ascents and a search
     assert rule.gain == (0.5 if rule.name == "lm" else 1.0)
     assert type(rule.make_solver(np.random.RandomState(0))) is kind
     once = choose_rule(estimator, Network(SIZES, "sigmoid"), 50, one_epoch=True)

@@ -12,6 +12,7 @@ together, until the evidence has settled, and then one for each input.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from numpy.random import RandomState
 
 from .._typing import FloatArray
 from ..monitor import Attempts, Monitor
+from ..network import Network
 from ..objective import Objective, Point, Precisions
 from ..posterior import (
     LEAST_FREE_ROWS,
@@ -79,6 +81,23 @@ STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 
 From a start that takes the noise for less than it is a network can fit the noise and stay
 there. From one that takes it for more, it can come to rest before it has learnt anything.
+"""
+
+LINEAR_START = (1.0, 3.0)
+"""Precisions of prior and noise from which the evidence of a linear function is ascended."""
+
+LINEAR_STEPS = 40
+"""The most steps of that ascent. Without hidden layers, a step comes to the minimum of F."""
+
+LEAST_NOISE_OF_LINEAR = 0.1
+"""The least deviation of the noise, in those of the target, with which the network goes on."""
+
+MORE_PROBABLE = 2.0
+"""By how much the log evidence of a linear function must be higher to say that it is better.
+
+Of 750 tables of pure noise, with 25 to 200 rows of 5 to 20 columns, it is higher by so much in 2 %,
+by 1 in 6 %, and by 3 in 1 %. On 25 rows of a linear function of 20 inputs with noise of deviation
+0.3 it is higher by 2.9.
 """
 
 BEHIND = 1.0
@@ -156,6 +175,23 @@ def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) ->
     return posterior
 
 
+def linear_posterior(objective: Objective) -> LaplacePosterior:
+    """The posterior of a linear function: of the network without its hidden layers.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of the network, over the rows.
+    """
+    network, rows = objective.network, objective.rows
+    linear = Network([network.layer_sizes[0], network.layer_sizes[-1]], network.activation)
+    monitor = Monitor(tol=0.0, n_iter_no_change=LINEAR_STEPS)
+    w = np.zeros(linear.n_parameters)
+    ascent = Ascent(Objective(linear, rows, 0.0, objective.loss), w, *LINEAR_START, monitor)
+    ascent.run(LINEAR_STEPS)
+    return ascent.posterior
+
+
 def on_rows_of(objective: Objective, posterior: LaplacePosterior) -> LaplacePosterior:
     """The posterior with the same weights and precisions over the rows of an objective."""
     point = Point(posterior.w, objective.gauss_newton(posterior.w))
@@ -206,6 +242,8 @@ class EvidenceMaximization(Solver):
         with found.until_interrupted():
             for _ in self.ascents(objective, coarse, lambda: w, found):
                 pass
+            if not (self.exact or found.enough):
+                self._ascend_from_linear(coarse, found)
         posterior = found.close()
         if monitor.early_stopping and monitor.best_weights is not None:
             posterior = posterior_at(monitor.best_weights, objective, posterior)
@@ -242,17 +280,13 @@ class EvidenceMaximization(Solver):
             ascent = Ascent(coarse, first_weights(), alpha, beta, monitor, self.patience)
             ascent.least = [evidence - allowed for evidence in highest]
             exact = False
-            try:
+            with _counted_if_interrupted(ascent, found):
                 ascent.run(self.max_iter, pause=not (searched or monitor.early_stopping))
                 if ascent.paused:
                     searched = True
                     exact = self._search_exact(objective, ascent, found)
                     if not (exact or found.enough):
                         ascent.run(self.max_iter)
-            except KeyboardInterrupt:
-                if monitor.n_iter:
-                    found.end(monitor, ascent.posterior, ascent.point.w)
-                raise
             found.end(monitor, None if exact else ascent.posterior, ascent.point.w)
             if exact:
                 self.exact = True
@@ -262,6 +296,29 @@ class EvidenceMaximization(Solver):
             if found.enough:
                 return
             del ascent  # the next needs the room of its matrices
+
+    def _ascend_from_linear(self, coarse: Objective, found: Attempts[LaplacePosterior]) -> None:
+        """One more ascent, if only a constant was found and a linear function is better: from that.
+
+        Where all weights of several hidden layers are 0, the derivatives by all of them are 0 too.
+        So F has a minimum there, whatever the data and the prior. With few rows, ascents from
+        random weights can come to it. The evidence of several layers is then sometimes highest for
+        the constant, so leaving out each row counts as much.
+        """
+        constant = found.found
+        if len(coarse.network.shapes) <= 2 or constant is None or not constant.is_of_a_constant:
+            return
+        linear = linear_posterior(coarse)
+        if linear.log_evidence < constant.log_evidence + MORE_PROBABLE:
+            return
+        monitor = found.begin("ascent", "ascent from a linear function", self.max_iter)
+        ascent = Ascent.from_linear(coarse, linear, monitor, self.rng, self.patience)
+        with _counted_if_interrupted(ascent, found):
+            ascent.run(self.max_iter)
+        posterior = ascent.posterior
+        if merit(posterior, coarse) > merit(constant, coarse):
+            found.forget()
+        found.end(monitor, posterior, ascent.point.w)
 
     def _search_exact(
         self, objective: Objective, ascent: "Ascent", found: Attempts[LaplacePosterior]
@@ -307,6 +364,17 @@ class EvidenceMaximization(Solver):
             w = network.initial_weights(self.rng, SMALL_WEIGHTS)
 
 
+@contextmanager
+def _counted_if_interrupted(ascent: "Ascent", found: Attempts[LaplacePosterior]) -> Iterator[None]:
+    """An interruption from the keyboard ends the ascent, and what it has come to counts."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ascent.monitor.n_iter:
+            found.end(ascent.monitor, ascent.posterior, ascent.point.w)
+        raise
+
+
 def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePosterior | None:
     """The posterior of weights without a penalty, as far as they can be believed between the rows.
 
@@ -326,6 +394,11 @@ def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePo
 def log_evidence_of(posterior: LaplacePosterior, monitor: Monitor) -> float:
     """The quality of an attempt, by which the best is kept."""
     return posterior.log_evidence
+
+
+def merit(posterior: LaplacePosterior, objective: Objective) -> float:
+    """The mean of the log evidence and of the log density of each row without it."""
+    return (posterior.log_evidence + calibrated(posterior, objective).leave_one_out) / 2
 
 
 class Summit(NamedTuple):
@@ -360,7 +433,7 @@ class Ascent:
         objective: Objective,
         w: FloatArray,
         alpha: float,
-        beta: float,
+        beta: float | FloatArray,
         monitor: Monitor,
         patience: int = PATIENCE,
     ) -> None:
@@ -397,6 +470,24 @@ class Ascent:
             ascent._give_each_input_a_precision()
         ascent.beta, ascent.first_wait = posterior.beta, STEPS_PER_ESTIMATE
         return ascent
+
+    @classmethod
+    def from_linear(
+        cls,
+        objective: Objective,
+        linear: LaplacePosterior,
+        monitor: Monitor,
+        rng: RandomState,
+        patience: int = PATIENCE,
+    ) -> "Ascent":
+        """An ascent that begins near a linear function, and with its noise."""
+        network, n_outputs = objective.network, len(linear.beta)
+        variance = objective.squared_targets() / objective.rows.total_weight
+        beta = linear.beta * np.where(variance > 0, variance, 1)
+        beta = np.minimum(beta, 1 / LEAST_NOISE_OF_LINEAR**2)
+        w = network.linear_weights(linear.w.reshape(-1, n_outputs)[1:], rng)
+        w = objective.with_best_output(w, Precisions(linear.beta, network.is_coef()))
+        return cls(objective, w, 1.0, beta, monitor, patience)
 
     @property
     def last_posterior(self) -> LaplacePosterior:

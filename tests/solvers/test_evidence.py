@@ -4,8 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, make_friedman1
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectFromModel
-from sklearn.linear_model import BayesianRidge
+from sklearn.linear_model import BayesianRidge, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPRegressor
@@ -21,6 +22,8 @@ from sklearn_mlp.solvers.evidence import (
     SMALL_WEIGHTS,
     SURE_ESTIMATES,
     Ascent,
+    EvidenceMaximization,
+    linear_posterior,
 )
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
@@ -72,6 +75,16 @@ def test_without_hidden_layers_it_is_bayesian_ridge_but_for_the_intercept() -> N
     ours, our_std = lm(()).fit(X, y).predict(X, return_std=True)
     np.testing.assert_allclose(ours, mean, rtol=0, atol=1e-3 * y.std())
     np.testing.assert_allclose(our_std, std, rtol=5e-3)
+
+
+def test_the_posterior_of_a_linear_function_is_that_of_the_closed_form() -> None:
+    t = (y - y.mean()) / y.std()
+    mean, _, gamma, beta = closed_form(Z, t)
+    objective = Objective(Network([10, 20, 5, 1], "sigmoid"), Rows(Z, t[:, np.newaxis]), 0.0)
+    posterior = linear_posterior(objective)
+    np.testing.assert_allclose(Z @ posterior.w[1:] + posterior.w[0], mean, atol=1e-5)
+    assert posterior.n_effective_parameters == pytest.approx(gamma + 1, rel=1e-4)
+    assert posterior.beta[0] == pytest.approx(beta, rel=1e-5)
 
 
 # What it is for ----------------------------------------------------------------------------
@@ -157,6 +170,55 @@ def test_a_fixed_penalty_has_error_bars_too() -> None:
     np.testing.assert_allclose(mean, D @ w, rtol=1e-7)
     expected = np.sqrt(variance * (1 + np.einsum("ni,ij,nj->n", D, M, D)))
     np.testing.assert_allclose(std, expected, rtol=1e-7)
+
+
+def linear_rows(n_rows: int, noise: float, n_outputs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a linear function of five inputs, whose deviation is 1, with noise."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 5))
+    C = rng.normal(size=(5, n_outputs))
+    t = X @ (C / np.linalg.norm(C, axis=0)) + noise * rng.normal(size=(n_rows, n_outputs))
+    return X, t if n_outputs > 1 else t[:, 0]
+
+
+def constant_network(hidden: tuple[int, ...], X: np.ndarray, y: np.ndarray) -> SigmoidMLPRegressor:
+    """A model whose next fit begins where all weights are 0."""
+    model = fitted(lm(hidden, warm_start=True, max_iter=1), X, y).set_params(max_iter=200)
+    model.weights_ = [np.zeros_like(W) for W in model.weights_]
+    return model
+
+
+@pytest.mark.parametrize("hidden", [(10, 10), (10, 10, 10)])
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_deep_network_does_not_stay_a_constant_where_a_line_is_more_probable(
+    hidden: tuple[int, ...], noise: float, n_outputs: int
+) -> None:
+    X, y = linear_rows(1_050, noise, n_outputs)
+    model = fitted(constant_network(hidden, X[:50], y[:50]), X[:50], y[:50])
+    line = BayesianRidge if n_outputs == 1 else Ridge
+    expected = line().fit(X[:50], y[:50]).score(X[50:], y[50:])
+    assert model.score(X[50:], y[50:]) > 0.7 * expected  # a constant has 0
+
+
+def test_a_network_that_stays_a_constant_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EvidenceMaximization, "_ascend_from_linear", lambda *_: None)
+    X, y = linear_rows(50, 1.0)
+    with pytest.warns(UserWarning, match="All units were switched off"):
+        model = constant_network((10, 10), X, y).fit(X, y)
+    assert np.ptp(model.predict(X)) < 1e-6 * y.std()
+    assert model.n_effective_parameters_ == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_pure_noise_is_a_constant_without_a_warning(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(50, 5)), rng.normal(size=50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = lm((10, 10)).fit(X, y)
+    assert np.ptp(model.predict(X)) < 0.1 * y.std()
 
 
 # Its manners -------------------------------------------------------------------------------
