@@ -417,7 +417,7 @@ class DaskRows(Rows):
         try:
             return compute(tasks)
         except Exception as error:
-            blame([partition.arrays for partition in self.partitions], error)
+            blame([[partition.arrays] for partition in self.partitions], error)
 
 
 @dataclass(frozen=True)
@@ -462,13 +462,21 @@ def compute(tasks: list[Any]) -> tuple[Any, ...]:
     return found
 
 
-def blame(partitions: list[Any], error: Exception) -> NoReturn:
-    """Raise an error that names the partition that cannot be computed, if it is one of them."""
+def blame(partitions: Sequence[Sequence[Any]], error: Exception) -> NoReturn:
+    """Raise an error that names the partition that cannot be computed, if it is one of them.
+
+    Parameters
+    ----------
+    partitions : sequence of sequences of Delayed
+        What belongs to each partition.
+    error : Exception
+        The error that some task has raised.
+    """
     if _package(error) in ("distributed", "concurrent", "asyncio"):
         raise error  # the cluster is at fault
-    for i, partition in enumerate(partitions):
+    for i, parts in enumerate(partitions):
         try:
-            compute([partition])
+            compute([part for part in parts if part is not None])
         except Exception as cause:
             raise RuntimeError(
                 f"Partition {i} of the data cannot be computed: {type(cause).__name__}: {cause}"
@@ -526,6 +534,8 @@ def as_arrays(
             f"X has {n_rows} rows there, and y has {len(y)}. Give both the same partitions: take "
             "them from one collection, or rechunk y to the chunks of X."
         )
+    if n_rows == 0:  # which scikit-learn refuses for y
+        return np.empty(X.shape), np.empty((0, 1)), None
     X, y = check_X_y(
         X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True,
         ensure_all_finite=finite, ensure_min_samples=0, estimator=name,
@@ -591,7 +601,7 @@ def checked_collections(
     try:
         found: tuple[Summary, ...] = compute([check(name, *part) for part in parts])
     except Exception as error:
-        blame([part for some in parts for part in some if part is not None], error)
+        blame(parts, error)
     for i, one in enumerate(found):
         if one.error:
             raise ValueError(f"Partition {i} of the data: {one.error}")
@@ -604,11 +614,7 @@ def checked_collections(
     dtype = np.result_type(*(one.dtype for one in present if one.dtype))
     load = delayed(as_arrays, pure=False)
     rows = DaskRows(
-        [
-            Partition(load(name, *part), one.n_rows)
-            for part, one in zip(parts, found, strict=True)
-            if one.n_rows
-        ],
+        [Partition(load(name, *p), one.n_rows) for p, one in zip(parts, found, strict=True)],
         Layout.as_given(np.dtype(dtype)),
         X.shape[1],
         present[0].n_outputs or 0,

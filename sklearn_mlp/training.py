@@ -518,7 +518,8 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
         _warn_of_no_convergence(rule.name, monitor)
     if posterior is not None and not rule.by_evidence:
         _warn_of_no_noise(posterior)
-    if isinstance(posterior, LaplacePosterior) and rule.by_evidence:
+    deep = len(plan.network.shapes) > 2
+    if isinstance(posterior, LaplacePosterior) and rule.by_evidence and deep and monitor.converged:
         _warn_of_a_constant(posterior, plan.objective())
     left_off = None
     if rule.name in IN_PARTS:

@@ -14,15 +14,17 @@ from threadpoolctl import threadpool_limits
 
 import sklearn_mlp
 from sklearn_mlp.committee import FallOfSquares, Member
+from sklearn_mlp.distributed import TotalWeight
 from sklearn_mlp.last_layer import LastLayerErrors, LastLayerSums, last_layer, last_layer_sums
 from sklearn_mlp.losses import Poisson
-from sklearn_mlp.model import InputGradients, Model, SquaredInputGradients
+from sklearn_mlp.model import InputGradients, Model, SquaredErrors, SquaredInputGradients
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import (
     CurvatureAlong,
     ErrorSums,
     GaussNewtonSums,
     LossAndGradient,
+    LossAndSquares,
     Objective,
     OutputLayerProducts,
     Point,
@@ -82,6 +84,9 @@ KERNELS: dict[type, Kernel[Any]] = {
         ErrorSums(NETWORK, W, Poisson()),
         GaussNewtonSums(NETWORK, W, Poisson()),
         LossAndGradient(NETWORK, W, Poisson(), DTYPE),
+        LossAndSquares(NETWORK, W, Poisson()),
+        SquaredErrors(NETWORK, NETWORK.layers(W), "exp"),
+        TotalWeight(),
         OutputLayerProducts(NETWORK, W),
         Predictions(NETWORK, NETWORK.layers(W), "exp"),
         SquaredTargets(5),
