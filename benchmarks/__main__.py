@@ -5,6 +5,8 @@
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
     python -m benchmarks small             # how stable the default is: see small_tables.py
+    python -m benchmarks beyond_memory     # files larger than the memory: see beyond_memory.py
+    python -m benchmarks dask_rows         # rows in Dask collections: see dask_rows.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -30,7 +32,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import peers, problem_map, report, small_tables, tabular
+from benchmarks import (
+    beyond_memory,
+    dask_rows,
+    peers,
+    problem_map,
+    report,
+    small_tables,
+    tabular,
+)
 
 NAMES = (
     "steps",
@@ -49,6 +59,7 @@ ONCE = ("memory", "import_time", "growth", "grid_search")
 RESULTS = Path(__file__).with_name("results.json")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax", "optimistix")
 TABULAR_LIBRARIES = ("numpy", "scipy", "scikit-learn", "catboost", "pytabkit", "torch")
+DASK_LIBRARIES = ("numpy", "scipy", "scikit-learn", "dask", "distributed")
 MAP_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
@@ -94,6 +105,12 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["map"]:
         problem_map.main(sys.argv[2:], machine(MAP_LIBRARIES))
+        return
+    if sys.argv[1:2] == ["beyond_memory"]:
+        beyond_memory.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["dask_rows"]:
+        dask_rows.main(sys.argv[2:], machine(DASK_LIBRARIES))
         return
     if sys.argv[1:2] == ["small"]:
         small_tables.main(sys.argv[2:], machine(MAP_LIBRARIES))
