@@ -125,7 +125,7 @@ def workers(n_rows: int, turns: int) -> list[Figures]:
         contenders = {}
         clusters = []
         for n in (1, 2):
-            cluster = LocalCluster(n, threads_per_worker=1, processes=True, dashboard_address=None)
+            cluster = LocalCluster(n, threads_per_worker=1, processes=True, dashboard_address=":0")
             client = Client(cluster, set_as_default=False)
             clusters.append((client, cluster))
             with client.as_current():
@@ -297,7 +297,7 @@ def scheduling(turns: int) -> Figures:
 
     n_tasks = 1_000
     with (
-        LocalCluster(1, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(1, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         run = lambda: compute(*[delayed(abs, pure=False)(i) for i in range(n_tasks)])  # noqa: E731
