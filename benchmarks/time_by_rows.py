@@ -89,4 +89,3 @@ def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
                     flush=True,
                 )
                 before = line.seconds
-
