@@ -14,7 +14,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -63,8 +63,10 @@ def measure(problem: str, n_rows: int, n_columns: int, noise: float, seed: int) 
     return Line(seconds, rmse, coverage, hidden)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks time_by_rows", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--noise", type=float, default=0.3)
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", ConvergenceWarning)
+    print(machine)
     print(f"{options.columns} columns, noise {options.noise:g}")
     print("problem        rows  seconds  factor    RMSE  coverage  units")
     with threadpool_limits(1):
@@ -86,7 +89,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     flush=True,
                 )
                 before = line.seconds
-
-
-if __name__ == "__main__":
-    main()

@@ -351,7 +351,7 @@ def test_dask_is_not_imported_without_need() -> None:
 def client() -> Iterator[Any]:
     """The client of two worker processes."""
     cluster = pytest.importorskip("distributed").LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     )
     with cluster, cluster.get_client() as client:
         yield client
