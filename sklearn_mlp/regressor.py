@@ -514,8 +514,9 @@ default="sigmoid"
 
         With "lm" a call is all the training on its rows, and gives error bars. What the rows of
         earlier calls say is kept as a second-order expansion of their squared errors, of P² numbers
-        for P parameters. Pass each row once: rows that come again count again. The z-scores are
-        those of the first call, which should have as many rows as there are parameters, or more.
+        for P parameters. Up to 5 P of the last rows, or 500, are kept as they are, because the
+        expansion of few rows says little. Pass each row once: rows that come again count again.
+        The z-scores are those of the rows before the first expansion.
 
         Parameters
         ----------
@@ -556,7 +557,7 @@ default="sigmoid"
             )
         solver = getattr(self, "solver_", None)
         left_off = getattr(self, "_left_off", None)
-        if self.solver == "lm" and solver and not (left_off and left_off.seen):
+        if self.solver == "lm" and solver and not (left_off and left_off.stream):
             raise ValueError(
                 "partial_fit with solver='lm' goes on from what earlier calls of it know of their "
                 f"rows, but {solver!r} has trained this model without that: call partial_fit on "

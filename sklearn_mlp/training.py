@@ -51,7 +51,7 @@ from .solvers import (
 from .solvers import held_out as held_out_rule
 from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS, linear_posterior
 from .standardize import Moments, Units, change_units
-from .streams import ObjectiveAfter, SeenRows, seen_first, seen_next
+from .streams import ObjectiveAfter, Stream, begun
 
 FEW_FREE_ROWS = 0.02
 """With a smaller share of the rows left to estimate the noise from, training warns."""
@@ -95,15 +95,14 @@ IN_PARTS = ("lm", *FIRST_ORDER)
 class LeftOff(NamedTuple):
     """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on.
 
-    After "lm" it has what is known of the rows so far, and the posterior.
+    After "lm" it has what is known of the rows so far.
     """
 
     solver: Solver
     rng: RandomState
     moments: tuple[Moments, Moments] | None
     n_stalled: int
-    seen: SeenRows | None = None
-    posterior: LaplacePosterior | None = None
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,14 @@ class Start:
         return self.left_off.moments if self.left_off else None
 
     @property
+    def stream(self) -> Stream | None:
+        """What is known of the rows of earlier calls by "lm"."""
+        return self.left_off.stream if self.left_off else None
+
+    @property
     def keeps_units(self) -> bool:
-        """Whether the units are those of the first call, in which the rows so far are known."""
-        return self.left_off is not None and self.left_off.seen is not None
+        """Whether the units are those in which rows are known that are gone."""
+        return self.stream is not None and self.stream.seen is not None
 
     def random_state(self, random_state: int | RandomState | None) -> RandomState:
         """The random state of the earlier call, or a new one."""
@@ -595,25 +599,30 @@ def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff
 
 
 def _train_on_stream(plan: Plan, monitor: Monitor) -> Trained:
-    """Train on rows that come after others, which are gone."""
-    before, solver = plan.start.left_off, plan.rule.make_solver(plan.rng)
+    """Train on rows that come after others."""
+    network, rule, before = plan.network, plan.rule, plan.start.stream
+    solver = rule.make_solver(plan.rng)
     plan.start.resume(solver, monitor)
-    objective = ObjectiveAfter(plan.network, plan.rows, before and before.seen)
-    w = plan.first_weights()
-    if before is None or before.posterior is None:
-        w, posterior = _minimize(solver, plan.objective(), w, monitor)
+    w, objective = plan.first_weights(), ObjectiveAfter(network, plan.rows, None)
+    if before is not None:
+        objective = before.objective(network, plan.rows, w)
+    if before is None or before.begins_anew(objective):
+        first = w if before is None else plan.first_weights(attempt=1)
+        _, posterior = _minimize(solver, plan.objective(rows=objective.rows), first, monitor)
         assert isinstance(posterior, LaplacePosterior)
-        posterior, seen = seen_first(objective, posterior)
+        if before is not None:
+            posterior = max(posterior, before.at(w, objective), key=lambda p: p.log_evidence)
+        stream = begun(objective, posterior, objective.rows.n_rows)
     else:
         monitor.begin(w)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            start = replace(before.posterior, w=w)
-            posterior, seen = seen_next(objective, start, monitor, plan.rule.max_iter)
+            stream = before.go_on(objective, plan.rows, w, monitor, rule.max_iter)
     monitor.close()
     if monitor.interrupted:
         _warn_of_interruption(monitor)
-    left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled, seen, posterior)
-    return Trained(posterior.w, posterior, shares(seen.squared_gradients), left_off)
+    left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled, stream)
+    relevant = shares(stream.squared_gradients)
+    return Trained(stream.posterior.w, stream.posterior, relevant, left_off)
 
 
 def _grown(

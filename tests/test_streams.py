@@ -20,7 +20,8 @@ from sklearn_mlp.streams import ObjectiveAfter
 
 N, N_CHUNKS = 120, 4
 X = RandomState(0).normal(size=(N, 3))
-Y = X @ [1.0, -2.0, 0.5] + 0.3 * RandomState(1).normal(size=N) + 2
+F = X @ [1.0, -2.0, 0.5] + 2
+Y = F + 0.3 * RandomState(1).normal(size=N)
 S = RandomState(2).uniform(0.5, 2, size=N)
 
 
@@ -43,7 +44,7 @@ def test_of_a_linear_function_the_expansion_is_exact() -> None:
     network, rows = Network([3, 2], "identity"), Rows(X, np.stack([Y, -Y], axis=1), S)
     rng = RandomState(0)
     w, v = rng.normal(size=8), rng.normal(size=8)
-    seen = ObjectiveAfter(network, rows, None).all_seen(w, np.zeros(2))
+    seen = ObjectiveAfter(network, rows, None).all_seen(w)
     ones = np.column_stack([np.ones(N), X])
     errors = ones @ v.reshape(4, 2) - np.stack([Y, -Y], axis=1)
     sums = seen.sums_at(v)
@@ -57,7 +58,7 @@ def test_of_a_linear_function_the_expansion_is_exact() -> None:
 def test_an_expansion_has_the_value_and_the_slope_of_the_errors_where_it_was_made() -> None:
     network, rows = Network([3, 4, 1], "sigmoid"), Rows(X, Y[:, np.newaxis], S)
     w, v = (network.initial_weights(RandomState(seed)) for seed in (0, 1))
-    seen = ObjectiveAfter(network, rows, None).all_seen(w, np.zeros(1))
+    seen = ObjectiveAfter(network, rows, None).all_seen(w)
     objective = Objective(network, rows, 0.0)
     np.testing.assert_allclose(seen.sums_at(w).E, objective.errors(w), rtol=1e-12)
     t = 1e-6
@@ -70,7 +71,7 @@ def test_the_sums_over_two_parts_are_those_over_all_rows_at_the_same_weights() -
     w = network.initial_weights(RandomState(0))
     whole = Objective(network, Rows(X, y, S), 0.0)
     first = ObjectiveAfter(network, Rows(X[:50], y[:50], S[:50]), None)
-    both = ObjectiveAfter(network, Rows(X[50:], y[50:], S[50:]), first.all_seen(w, np.zeros(1)))
+    both = ObjectiveAfter(network, Rows(X[50:], y[50:], S[50:]), first.all_seen(w))
     assert both.total_weight == pytest.approx(S.sum())
     np.testing.assert_allclose(both.squared_targets(), S @ y**2)
     np.testing.assert_allclose(both.errors(w), whole.errors(w))
@@ -113,7 +114,7 @@ def test_a_weight_of_two_is_two_copies() -> None:
     assert twice.noise_std_ == pytest.approx(copies.noise_std_, rel=1e-6)
 
 
-@pytest.mark.parametrize("noise", [1.0, 0.1])
+@pytest.mark.parametrize("noise", [1.0, 0.5])
 def test_fifty_chunks_come_to_the_noise_and_know_it(noise: float) -> None:
     X, y = make_friedman1(15_000, n_features=5, noise=noise, random_state=0)
     model = streamed(regressor((10,)), X[:10_000], y[:10_000], n_chunks=50)
@@ -129,11 +130,11 @@ def test_fifty_chunks_come_to_the_noise_and_know_it(noise: float) -> None:
 
 def test_one_row_at_a_time() -> None:
     model = regressor((2,)).partial_fit(X[:40], Y[:40])
-    first = model.predict(X)
-    for i in range(40, 60):
+    for i in range(40, N):
         model.partial_fit(X[i : i + 1], Y[i : i + 1])
-    assert model.posterior_n_samples_ == 60
-    assert np.mean((model.predict(X) - Y) ** 2) < np.mean((first - Y) ** 2)
+    assert model.posterior_n_samples_ == N
+    # of least squares with as many parameters, all of which the data determine
+    assert np.sqrt(np.mean((model.predict(X) - F) ** 2)) < 0.3 * np.sqrt(11 / N)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +196,9 @@ def test_it_does_not_forget_in_silence_what_came_before(before: dict[str, Any]) 
 def test_it_is_for_the_evidence(parameters: dict[str, Any]) -> None:
     model = regressor(**parameters)
     assert not hasattr(model, "partial_fit")
-    with pytest.raises(AttributeError, match="loss='squared_error' and alpha='auto'"):
+    with pytest.raises(AttributeError) as raised:
         model.partial_fit(X, Y)
+    assert "set these, or take solver='adam'" in str(raised.value.__cause__)
 
 
 @pytest.mark.parametrize(
@@ -232,10 +234,13 @@ def interrupted_step(n_steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence.Ascent, "_step", raising)
 
 
-def test_an_interruption_keeps_what_was_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = regressor().partial_fit(X[:60], Y[:60])
+@pytest.mark.parametrize("n_first", [50, 110])
+def test_an_interruption_keeps_what_was_learnt(
+    n_first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = regressor().partial_fit(X[:n_first], Y[:n_first])
     interrupted_step(2, monkeypatch)
     with pytest.warns(UserWarning, match="interrupted"):
-        model.partial_fit(X[60:], Y[60:])
+        model.partial_fit(X[n_first:], Y[n_first:])
     assert model.posterior_n_samples_ == N
     assert model.noise_std_ == pytest.approx(0.3, rel=0.3)

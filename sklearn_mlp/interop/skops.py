@@ -34,6 +34,12 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn_mlp.standardize.Units",
     # The state of training, from which partial_fit continues.
     "sklearn_mlp.training.LeftOff",
+    "sklearn_mlp.objective.GaussNewton",
+    "sklearn_mlp.objective.Point",
+    "sklearn_mlp.solvers.evidence.EvidenceMaximization",
+    "sklearn_mlp.streams.KeptRows",
+    "sklearn_mlp.streams.SeenRows",
+    "sklearn_mlp.streams.Stream",
     "sklearn_mlp.solvers.adam.Adam",
     "sklearn_mlp.solvers.gradient_descent.GradientDescent",
     "sklearn_mlp.solvers.gradient_descent.StochasticGradientDescent",
