@@ -491,7 +491,8 @@ default="sigmoid"
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
         RuntimeError
-            If a partition of a Dask collection cannot be computed. The message names it.
+            If a partition of a Dask collection cannot be computed, which the message names, or if
+            the client of the cluster is closed during the fit. The estimator then stays as it was.
         """
         validation = given_validation(X_val, y_val, sample_weight_val)
         if validation and not self.early_stopping:

@@ -594,7 +594,7 @@ def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff
         return Trained(w, None, None, left_off)
     hindsight = Hindsight(plan.objective(), w, plan.data.held_out)
     if not hindsight.is_cheap(monitor.n_iter):
-        return Trained(w, None, None, left_off, hindsight=hindsight)
+        return Trained(w, None, None, left_off, hindsight=hindsight.for_later())
     return Trained(w, hindsight.posterior(), hindsight.relevances(), left_off)
 
 

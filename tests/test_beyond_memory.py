@@ -54,6 +54,22 @@ def test_the_target_is_a_column_of_the_same_parquet_files(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("kept_apart")
+@pytest.mark.parametrize("by_dask", [False, True])
+def test_a_mapped_file_is_fitted_like_an_array(by_dask: bool, tmp_path: Path) -> None:
+    frame = table()
+    X, y = frame.drop(columns="y").to_numpy(), frame["y"].to_numpy()
+    np.save(tmp_path / "X.npy", X)
+    mapped: Any = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert isinstance(mapped, np.memmap)
+    given = da.from_array(mapped, chunks=(N_ROWS, -1)) if by_dask else mapped
+    for solver in ("lm", "lbfgs"):
+        model = SigmoidMLPRegressor((3,), solver=solver, alpha=1.0, tol=1e-2, random_state=0)
+        in_memory = model.fit(X, y).predict(X)
+        predicted = model.fit(given, y).predict(given)
+        np.testing.assert_allclose(np.asarray(predicted), in_memory, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("kept_apart")
 def test_a_descent_reads_a_few_partitions_ahead_and_not_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
