@@ -6,6 +6,9 @@
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
     python -m benchmarks noise             # error bars where the noise is known: see noise.py
     python -m benchmarks small             # how stable the default is: see small_tables.py
+    python -m benchmarks time_by_rows      # how the time grows: see time_by_rows.py
+    python -m benchmarks beyond_memory     # files larger than the memory: see beyond_memory.py
+    python -m benchmarks dask_rows         # rows in Dask collections: see dask_rows.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -31,7 +34,17 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from benchmarks import noise, peers, problem_map, report, small_tables, tabular
+from benchmarks import (
+    beyond_memory,
+    dask_rows,
+    noise,
+    peers,
+    problem_map,
+    report,
+    small_tables,
+    tabular,
+    time_by_rows,
+)
 
 NAMES = (
     "steps",
@@ -50,6 +63,7 @@ ONCE = ("memory", "import_time", "growth", "grid_search")
 RESULTS = Path(__file__).with_name("results.json")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax", "optimistix")
 TABULAR_LIBRARIES = ("numpy", "scipy", "scikit-learn", "catboost", "pytabkit", "torch")
+DASK_LIBRARIES = ("numpy", "scipy", "scikit-learn", "dask", "distributed")
 MAP_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
@@ -89,18 +103,25 @@ def run_here(names: list[str], threads: int, turns: int, quick: bool) -> list[di
     return records
 
 
+APART = {
+    "tabular": (tabular.main, TABULAR_LIBRARIES),
+    "map": (problem_map.main, MAP_LIBRARIES),
+    "small": (small_tables.main, MAP_LIBRARIES),
+    "time_by_rows": (time_by_rows.main, MAP_LIBRARIES),
+    "beyond_memory": (beyond_memory.main, DASK_LIBRARIES),
+    "dask_rows": (dask_rows.main, DASK_LIBRARIES),
+}
+"""Those with arguments and files of their own, and the libraries whose releases they note."""
+
+
 def main() -> None:
-    if sys.argv[1:2] == ["tabular"]:
-        tabular.main(sys.argv[2:], machine(TABULAR_LIBRARIES))
-        return
-    if sys.argv[1:2] == ["map"]:
-        problem_map.main(sys.argv[2:], machine(MAP_LIBRARIES))
-        return
     if sys.argv[1:2] == ["noise"]:
         noise.main(sys.argv[2:])
         return
-    if sys.argv[1:2] == ["small"]:
-        small_tables.main(sys.argv[2:], machine(MAP_LIBRARIES))
+    name, *others = sys.argv[1:] or [""]
+    if name in APART:
+        main_of, libraries = APART[name]
+        main_of(others, machine(libraries))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all, by default")

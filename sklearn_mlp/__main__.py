@@ -1,9 +1,9 @@
-"""``python -m sklearn_mlp``: the article from end to end, or a network for the user's CSV file.
+"""``python -m sklearn_mlp``: the article from end to end, or a network for the user's files.
 
 Without arguments it generates the article's data, trains the article's network of five hidden
-units on them, and compares the error with the article's. With ``DATA.csv --target COLUMN`` it
+units on them, and compares the error with the article's. With ``DATA... --target COLUMN`` it
 trains a network to predict that column from the others, and scores it by cross-validation and on
-held-out rows.
+held-out rows. Files that are large for the memory are read in blocks, without cross-validation.
 """
 
 import argparse
@@ -26,8 +26,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold, cross_validate, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+from ._lazy_tables import BLOCK_BYTES, LazyTable, Summary, summaries
+from ._tables import (
+    MEMORY_SHARE,
+    TableError,
+    are_large,
+    find_files,
+    is_parquet,
+    missing_as_nan,
+    read,
+)
 from ._typing import FloatArray
 from .datasets import make_hyperplane
 from .regressor import SigmoidMLPRegressor
@@ -70,11 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parse(argv)
-        if arguments.data is None:
-            _run_article(arguments.figure)
+        if arguments.data:
+            _run_files(arguments)
         else:
-            _run_csv(arguments)
-    except (CommandError, OSError) as error:
+            _run_article(arguments.figure)
+    except (CommandError, TableError, OSError) as error:
         print("error:", *str(error).split(), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -90,11 +100,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the arguments. An option of the other mode is an error."""
     parser = _Parser(
         prog=PROGRAM,
-        description="Train a sigmoid network on DATA.csv and report how well it predicts; "
+        description="Train a sigmoid network on DATA and report how well it predicts; "
         "without arguments, run the article from end to end on its own data.",
     )
     parser.add_argument(
-        "data", nargs="?", type=Path, metavar="DATA.csv", help="comma-separated, with a header"
+        "data",
+        nargs="*",
+        metavar="DATA",
+        help="CSV files with a header, or Parquet files (.parquet, .pq), with the same columns; or "
+        "a pattern in quotes, such as 'data/*.csv'",
     )
     figure = parser.add_argument(
         "--figure",
@@ -102,10 +116,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="PATH",
         help=f"where the article's run draws its figure; default: {DEFAULT_FIGURE}",
     )
-    of_csv = _add_csv_options(parser.add_argument)
+    of_files = _add_file_options(parser.add_argument)
     arguments = parser.parse_args(argv)
-    if arguments.data is None:
-        _refuse(arguments, of_csv, "DATA.csv, the file to train on, is missing")
+    if not arguments.data:
+        _refuse(arguments, of_files, "DATA, the file to train on, is missing")
     else:
         _refuse(arguments, [figure], "there is a figure of the article's run only")
         if arguments.target is None:
@@ -113,8 +127,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _add_csv_options(add: Callable[..., argparse.Action]) -> list[argparse.Action]:
-    """Add the options for training on a file, with the regressor's defaults."""
+def _add_file_options(add: Callable[..., argparse.Action]) -> list[argparse.Action]:
+    """Add the options for training on files, with the regressor's defaults."""
     defaults = SigmoidMLPRegressor()
     return [
         add("--target", metavar="COLUMN", help="the column to predict, from all others"),
@@ -296,56 +310,48 @@ def _article_figure(model: SigmoidMLPRegressor, y: FloatArray, y_hat: FloatArray
 # The user's data ----------------------------------------------------------------------------
 
 
-def _run_csv(arguments: argparse.Namespace) -> None:
+def _run_files(arguments: argparse.Namespace) -> None:
     """Train on the user's table and report how well it predicts."""
+    paths = find_files(arguments.data)
     if arguments.save is not None:
         _check_writable(arguments.save, "--save")
-        if arguments.save.resolve() == arguments.data.resolve():
+        if arguments.save.resolve() in [path.resolve() for path in paths]:
             raise CommandError(f"--save: {str(arguments.save)!r} is the data file itself")
-    table = _read_csv(arguments.data)
-    _check_target(table, arguments.target)
-    X, y = _features_and_target(table, arguments.target)
-    _check_n_rows(len(y), arguments.test_size)
-
-    n_numeric = X.select_dtypes("number").shape[1]
-    kinds = f"{n_numeric} numeric, {X.shape[1] - n_numeric} categorical"
-    _line("data", f"{arguments.data}: {_count(len(y), 'row')}, target {arguments.target!r}")
-    _line("features", f"{X.shape[1]} ({kinds})")
     try:
-        model = _train_and_report(X, y, arguments)
+        train = _train_in_blocks if are_large(paths) else _train_in_memory
+        model = train(paths, arguments)
     except ValueError as error:  # the data are beyond floating point, or training diverged
         raise CommandError(str(error)) from error
     if arguments.save is not None:
         joblib.dump(model, arguments.save)
+        read_new = "read_parquet('new.parquet')" if is_parquet(paths[0]) else "read_csv('new.csv')"
         _line("saved", f"{arguments.save}, the model scored on the held-out rows; to use it:")
         _line("", "import joblib, pandas")
         _line("", f"model = joblib.load({str(arguments.save)!r})")
-        _line("", "model.predict(pandas.read_csv('new.csv'))")
+        _line("", f"model.predict(pandas.{read_new})")
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Read the table, or say why it cannot be read."""
-    if not path.exists():
-        raise CommandError(f"there is no file {str(path)!r}")
-    if path.is_dir():
-        raise CommandError(f"{str(path)!r} is a folder, not a CSV file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, compression=None, index_col=False, low_memory=False)
-    except pd.errors.EmptyDataError:
-        raise CommandError(f"{str(path)!r} is empty") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{str(path)!r} is not a CSV file: it is not UTF-8 text") from None
-    except pd.errors.ParserWarning:
-        raise CommandError(
-            f"{str(path)!r} cannot be read: its rows have more fields than its header"
-        ) from None
-    except ValueError as error:
-        raise CommandError(f"{str(path)!r} cannot be read as CSV: {error}") from error
-    if table.empty:
-        raise CommandError(f"{str(path)!r} has a header but no rows")
-    return table
+def _train_in_memory(paths: Sequence[Path], arguments: argparse.Namespace) -> Pipeline:
+    """Read the table, and train on it."""
+    table = read(paths)
+    _check_target(table, arguments.target)
+    X, y = _features_and_target(table, arguments.target)
+    _line("data", f"{_names(paths)}: {_count(len(y), 'row')}, target {arguments.target!r}")
+    _describe(X)
+    return _train_and_report(X, y, arguments)
+
+
+def _names(paths: Sequence[Path]) -> str:
+    """The first file, and how many more there are."""
+    more = len(paths) - 1
+    return f"{paths[0]} and {_count(more, 'more file')}" if more else str(paths[0])
+
+
+def _describe(X: pd.DataFrame) -> None:
+    """Print the number of features of each kind."""
+    n_numeric = X.select_dtypes("number").shape[1]
+    kinds = f"{n_numeric} numeric, {X.shape[1] - n_numeric} categorical"
+    _line("features", f"{X.shape[1]} ({kinds})")
 
 
 def _check_target(table: pd.DataFrame, target: str) -> None:
@@ -377,16 +383,12 @@ def _other_names(name: str, columns: Sequence[str], n_shown: int = 20) -> str:
 def _features_and_target(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
     """Keep the rows that have a target and the columns that have values."""
     known = table[table[target].notna()]
-    if len(known) < len(table):
-        _line("dropped", f"{_count(len(table) - len(known), 'row')} without a target")
     X, y = known.drop(columns=target), known[target].astype(np.float64)
-    empty = X.columns[X.isna().all()]
-    if len(known) and len(empty):
-        names = ", ".join(map(repr, empty))
-        _line("dropped", f"{_count(len(empty), 'column')} without values: {names}")
-        X = X.drop(columns=empty)
-        if not X.shape[1]:
-            raise CommandError("no column besides the target has any values")
+    empty = [] if known.empty else list(X.columns[X.isna().all()])
+    _report_dropped(len(table) - len(known), empty)
+    X = X.drop(columns=empty)
+    if not X.shape[1]:
+        raise CommandError("no column besides the target has any values")
     numbers = X.select_dtypes("number")
     infinite = numbers.columns[np.isinf(numbers).any()]
     if len(infinite):
@@ -394,72 +396,94 @@ def _features_and_target(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame
     return X, y
 
 
-def _check_n_rows(n_rows: int, test_size: float) -> None:
+def _report_dropped(n_rows: int, columns: Sequence[str]) -> None:
+    """Print how many rows without a target there are, and which columns have no values."""
+    if n_rows:
+        _line("dropped", f"{_count(n_rows, 'row')} without a target")
+    if columns:
+        names = ", ".join(map(repr, columns))
+        _line("dropped", f"{_count(len(columns), 'column')} without values: {names}")
+
+
+def _check_n_rows(n_train: int, n_test: int, test_size: float) -> None:
     """Raise an error unless R² is defined in each fold and on the held-out rows."""
-    n_test = math.ceil(n_rows * test_size)
-    n_train = n_rows - n_test
     if n_train < 2 * N_FOLDS or n_test < 2:
         raise CommandError(
             f"too few rows: at least {2 * N_FOLDS} are needed to train on and 2 to hold out, but "
-            f"--test-size {test_size:g} divides {n_rows} into {n_train} and {n_test}"
+            f"--test-size {test_size:g} divides {n_train + n_test} into {n_train} and {n_test}"
         )
 
 
-def _pipeline(arguments: argparse.Namespace) -> Pipeline:
-    """Impute numbers, one-hot encode categories, then the network."""
-    columns = ColumnTransformer(
+def _columns() -> ColumnTransformer:
+    """Impute numbers, and one-hot encode categories."""
+    categories = make_pipeline(
+        FunctionTransformer(missing_as_nan, feature_names_out="one-to-one"),
+        OneHotEncoder(  # a missing value is a category of its own
+            handle_unknown="infrequent_if_exist", min_frequency=2, max_categories=20
+        ),
+    )
+    return ColumnTransformer(
         [
             (
                 "numeric",
                 SimpleImputer(strategy="median", keep_empty_features=True),
                 make_column_selector(dtype_include="number"),
             ),
-            (
-                "categorical",  # a missing value is a category of its own
-                OneHotEncoder(
-                    handle_unknown="infrequent_if_exist", min_frequency=2, max_categories=20
-                ),
-                make_column_selector(dtype_exclude="number"),
-            ),
+            ("categorical", categories, make_column_selector(dtype_exclude="number")),
         ]
     )
-    regressor = SigmoidMLPRegressor(
+
+
+def _regressor(arguments: argparse.Namespace) -> SigmoidMLPRegressor:
+    """The network that the user asks for."""
+    return SigmoidMLPRegressor(
         arguments.hidden,
         solver=arguments.solver,
         max_iter=arguments.max_iter,
         max_fun=100 * arguments.max_iter,  # so that max_iter is the only limit
         random_state=arguments.random_state,
     )
-    return make_pipeline(columns, regressor)
 
 
 def _train_and_report(X: pd.DataFrame, y: pd.Series, arguments: argparse.Namespace) -> Pipeline:
     """Cross-validate on the training rows, train on all of them, and score the held-out rows."""
+    n_test = math.ceil(len(y) * arguments.test_size)
+    _check_n_rows(len(y) - n_test, n_test, arguments.test_size)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=arguments.test_size, random_state=arguments.random_state
     )
-    _line("rows", f"{len(y_train)} to train on, {len(y_test)} held out")
-    model = _pipeline(arguments)
-    not_converged = f"not converged in {arguments.max_iter} iterations: raise --max-iter"
-    with _warnings_as_lines(f"{not_converged} ({{}} of {N_FOLDS + 1} fits)"):
+    _line("rows", f"{len(y_train):,} to train on, {len(y_test):,} held out")
+    model = make_pipeline(_columns(), _regressor(arguments))
+    with _warnings_as_lines(_not_converged(arguments, N_FOLDS + 1)):
         folds = KFold(N_FOLDS, shuffle=True, random_state=arguments.random_state)
         r2, rmse = _cross_validate(model, X_train, y_train, folds)
         model.fit(X_train, y_train)
     y_hat = model.predict(X_test)
-    network = model[-1]
+    test_r2, test_rmse = r2_score(y_test, y_hat), root_mean_squared_error(y_test, y_hat)
+    n = _n_decimals(test_rmse)
+    cv_r2 = f"{r2.mean():6.3f} ± {r2.std():.3f}"
+    cv_rmse = f"{rmse.mean():.{n}f} ± {rmse.std():.{n}f}"
+    cross_validated = f"{cv_r2}   {cv_rmse}   (mean ± std of {N_FOLDS} folds)"
+    _report(model[-1], cross_validated, test_r2, test_rmse)
+    return model
+
+
+def _not_converged(arguments: argparse.Namespace, n_fits: int) -> str:
+    """The line that says in how many fits the iterations were too few."""
+    n_fits_of = f"({{}} of {n_fits} fits)"
+    return f"not converged in {arguments.max_iter} iterations: raise --max-iter {n_fits_of}"
+
+
+def _report(network: SigmoidMLPRegressor, cross_validated: str, r2: float, rmse: float) -> None:
+    """Print the network that was found, and how well it predicts."""
     units = " + ".join(str(W.shape[1]) for W in network.coefs_[:-1]) or "no"
     _line(
         "network",
         f"{units} hidden units, solver {network.solver_}, {network.n_iter_} iterations",
     )
-    test_r2, test_rmse = r2_score(y_test, y_hat), root_mean_squared_error(y_test, y_hat)
-    n = _n_decimals(test_rmse)
-    cv_r2 = f"{r2.mean():6.3f} ± {r2.std():.3f}"
-    cv_rmse = f"{rmse.mean():.{n}f} ± {rmse.std():.{n}f}"
     _line("", f"{' R²':<17}RMSE")
-    _line("cross-validated", f"{cv_r2}   {cv_rmse}   (mean ± std of {N_FOLDS} folds)")
-    _line("held out", f"{test_r2:6.3f}{'':11}{test_rmse:.{n}f}")
-    return model
+    _line("cross-validated", cross_validated)
+    _line("held out", f"{r2:6.3f}{'':11}{rmse:.{_n_decimals(rmse)}f}")
 
 
 def _cross_validate(
@@ -482,6 +506,49 @@ def _cross_validate(
                 raise KeyboardInterrupt from None
             raise
     return scores["test_r2"], -scores["test_neg_root_mean_squared_error"]
+
+
+# Data that are large for the memory ---------------------------------------------------------
+
+
+def _train_in_blocks(paths: Sequence[Path], arguments: argparse.Namespace) -> Pipeline:
+    """Train on files that are read in blocks at each pass, and score the held-out rows."""
+    target, seed = arguments.target, arguments.random_state
+    table = LazyTable.of(paths)
+    _check_target(table.head, target)
+    if target in table.without_values:
+        raise CommandError(f"the target {target!r} has no values in the first rows of any file")
+    _line("data", f"{_names(paths)}, target {target!r}")
+    _line(
+        "", f"more than {MEMORY_SHARE:.0%} of the memory: read in blocks of {BLOCK_BYTES >> 20} MB"
+    )
+    train, test = table.split(target, arguments.test_size, seed)
+    in_train, in_test = summaries(train, test, table.n_rows, seed)
+    X = _features_of_sample(table, target, in_train, in_test)
+    _line("rows", f"{in_train.n_rows:,} to train on, {in_test.n_rows:,} held out")
+    _check_n_rows(in_train.n_rows, in_test.n_rows, arguments.test_size)
+
+    columns, regressor = _columns().fit(X), _regressor(arguments).set_params(verbose=True)
+    _line("medians", f"and categories: those of {_count(len(X), 'row')}, drawn at random")
+    with _warnings_as_lines(_not_converged(arguments, 1)):
+        regressor.fit(*train.arrays(columns, list(X.columns)))
+    model = make_pipeline(columns, regressor.set_params(verbose=False))
+    r2, rmse = test.scores(model, list(X.columns))
+    _report(regressor, " not done: the data are read in blocks", r2, rmse)
+    return model
+
+
+def _features_of_sample(
+    table: LazyTable, target: str, in_train: Summary, in_test: Summary
+) -> pd.DataFrame:
+    """The features that have values, in the sample of the rows to train on."""
+    present = [c for c in table.reader.types if c in in_train.present and c != target]
+    empty = [c for c in table.reader.columns if c not in present and c != target]
+    _report_dropped(in_train.n_without_target + in_test.n_without_target, empty)
+    if not present:
+        raise CommandError("no column besides the target has any values")
+    _describe(in_train.sample[present])
+    return in_train.sample[present]
 
 
 # Both ---------------------------------------------------------------------------------------

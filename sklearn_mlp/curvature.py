@@ -28,7 +28,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk, dtrsm
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 
-from ._typing import BoolArray, FloatArray
+from ._typing import BoolArray, FloatArray, IntArray
 
 Solve = Callable[[FloatArray], FloatArray]
 """Maps a vector b to the x of a system A x = b."""
@@ -70,6 +70,46 @@ class Factor(Protocol):
     def covariance_root(self) -> FloatArray:
         """M of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class FactorOfSome:
+    """The factor of A where the data say nothing of some parameters.
+
+    Parameters
+    ----------
+    factor : Factor
+        Of the other parameters.
+    kept : array of int
+        The positions of these.
+    prior : array of shape (n_parameters,)
+        The precision of the prior of each parameter.
+    """
+
+    factor: Factor
+    kept: IntArray
+    prior: FloatArray
+
+    @property
+    def _rest(self) -> IntArray:
+        return np.setdiff1d(np.arange(len(self.prior)), self.kept)
+
+    @property
+    def log_determinant(self) -> float:
+        """log |A|."""
+        return self.factor.log_determinant + float(np.log(self.prior[self._rest]).sum())
+
+    def variance(self, J: FloatArray) -> FloatArray:
+        """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
+        rest = self._rest
+        return self.factor.variance(J[self.kept]) + (1 / self.prior[rest]) @ J[rest] ** 2
+
+    def covariance_root(self) -> FloatArray:
+        """M of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
+        rest, M = self._rest, np.zeros((len(self.prior), len(self.prior)))
+        M[rest, rest] = 1 / np.sqrt(self.prior[rest])
+        M[np.ix_(self.kept, self.kept)] = self.factor.covariance_root()
+        return M
 
 
 class Factored(NamedTuple):

@@ -93,6 +93,7 @@ def prepare(
     rng: RandomState,
     is_first: bool,
     moments: tuple[Moments, Moments] | None,
+    keeps_units: bool = False,
 ) -> Data:
     """Check, split and standardise the data of a fit.
 
@@ -110,6 +111,8 @@ def prepare(
         Whether the estimator has seen no data yet, so that X may have any columns.
     moments : pair of Moments, or None
         The moments of the data of earlier calls. The units take them into account.
+    keeps_units : bool, default=False
+        Whether the units are those of these moments alone.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def prepare(
         rows, held_out = _split(rows, estimator.validation_fraction, rng)
     own = _moments(rows, loss) if estimator.standardize else None
     if own and moments:
-        own = (moments[0] + own[0], moments[1] + own[1])
+        own = moments if keeps_units else (moments[0] + own[0], moments[1] + own[1])
     return _in_units_of(own, rows, held_out, loss, given)
 
 

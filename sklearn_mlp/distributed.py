@@ -13,10 +13,11 @@ a Dask collection.
 import copy
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from operator import methodcaller
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -206,6 +207,8 @@ class DaskRows(Rows):
         Whether rows have other weights than 1.
     moments : pair of Moments, optional
         The moments of all rows in raw units, if they are known.
+    client : distributed.Client, optional
+        If this client is closed, nothing is computed any more. Dask would go on in this process.
 
     Attributes
     ----------
@@ -224,12 +227,13 @@ class DaskRows(Rows):
         *,
         is_weighted: bool,
         moments: tuple[Moments, Moments] | None = None,
+        client: Any = None,
     ) -> None:
         self.partitions, self.layout = tuple(partitions), layout
         self.n_inputs, self.n_outputs = n_inputs, n_outputs
         self._units, self.dtype = layout.units, layout.dtype
         self.on_grid, self.budget = layout.on_grid, layout.budget
-        self.is_weighted, self._moments = is_weighted, moments
+        self.is_weighted, self._moments, self._client = is_weighted, moments, client
         self.n_rows = sum(partition.n_rows for partition in self.partitions)
         self.index = None
         self.work = Work(self.n_rows, self.dtype, 0)
@@ -249,8 +253,15 @@ class DaskRows(Rows):
 
     def _over(self, partitions: Sequence[Partition], layout: Layout) -> "DaskRows":
         return DaskRows(
-            partitions, layout, self.n_inputs, self.n_outputs, is_weighted=self.is_weighted
-        )
+            partitions, layout, self.n_inputs, self.n_outputs, is_weighted=self.is_weighted,
+            client=self._client,
+        )  # fmt: skip
+
+    def anywhere(self) -> Rows:
+        """The same rows, wherever Dask is set to compute them later."""
+        rows = self._like()
+        rows._client = None
+        return rows
 
     def _of(self, partitions: Sequence[Partition]) -> Rows:
         """The rows of these partitions alone; in memory if they are few."""
@@ -414,10 +425,8 @@ class DaskRows(Rows):
         return lambda i, *state: call(job, i, self.partitions[i].arrays, *state)
 
     def _compute(self, tasks: list[Any]) -> tuple[Any, ...]:
-        try:
-            return compute(tasks)
-        except Exception as error:
-            blame([[partition.arrays] for partition in self.partitions], error)
+        parts = [[partition.arrays] for partition in self.partitions]
+        return compute_or_blame(tasks, parts, self._client)
 
 
 @dataclass(frozen=True)
@@ -462,26 +471,58 @@ def compute(tasks: list[Any]) -> tuple[Any, ...]:
     return found
 
 
-def blame(partitions: Sequence[Sequence[Any]], error: Exception) -> NoReturn:
-    """Raise an error that names the partition that cannot be computed, if it is one of them.
+def active_client() -> Any:
+    """The client of the cluster that Dask computes on; None if it computes in this process."""
+    from dask.base import get_scheduler
+
+    client = getattr(get_scheduler(), "__self__", None)
+    return client if _package(client) == "distributed" else None
+
+
+def compute_or_blame(
+    tasks: list[Any], partitions: Sequence[Sequence[Any]], client: Any
+) -> tuple[Any, ...]:
+    """The results of tasks, or an error that says what is at fault: a partition, or the cluster.
 
     Parameters
     ----------
+    tasks : list of Delayed
     partitions : sequence of sequences of Delayed
         What belongs to each partition.
-    error : Exception
-        The error that some task has raised.
+    client : distributed.Client or None
+        It must not be closed.
     """
-    if _package(error) in ("distributed", "concurrent", "asyncio"):
-        raise error  # the cluster is at fault
+    check_client(client)
+    try:
+        return compute(tasks)
+    except Exception as error:
+        check_client(client, error)
+        if _package(error) in ("distributed", "asyncio"):
+            raise
+        blame(partitions, client)
+        raise
+
+
+def check_client(client: Any, error: Exception | None = None) -> None:
+    """Raise an error if the client is closed, or if its cluster has cancelled a computation."""
+    is_closed = client is not None and client.status in ("closing", "closed")
+    if is_closed or isinstance(error, CancelledError):
+        raise RuntimeError(
+            "The Dask client has been closed, or its cluster has gone, before the end of the "
+            "computation. Connect to a cluster again, and call fit again."
+        ) from error
+
+
+def blame(partitions: Sequence[Sequence[Any]], client: Any) -> None:
+    """Raise an error that names the first partition that cannot be computed, if there is one."""
     for i, parts in enumerate(partitions):
         try:
             compute([part for part in parts if part is not None])
         except Exception as cause:
+            check_client(client, cause)
             raise RuntimeError(
                 f"Partition {i} of the data cannot be computed: {type(cause).__name__}: {cause}"
             ) from cause
-    raise error
 
 
 # Checks -----------------------------------------------------------------------------------------
@@ -591,6 +632,8 @@ def checked_collections(
     ------
     ValueError
         If the data cannot be used. The message says why, and names the partition.
+    RuntimeError
+        If a partition cannot be computed, or if the client of the cluster is closed.
     """
     from dask import delayed
 
@@ -598,10 +641,8 @@ def checked_collections(
     name = type(estimator).__name__
     parts = list(zip(*partitions_of(X, y, sample_weight), strict=True))
     check = delayed(summary, pure=False)
-    try:
-        found: tuple[Summary, ...] = compute([check(name, *part) for part in parts])
-    except Exception as error:
-        blame(parts, error)
+    client = active_client()
+    found: tuple[Summary, ...] = compute_or_blame([check(name, *p) for p in parts], parts, client)
     for i, one in enumerate(found):
         if one.error:
             raise ValueError(f"Partition {i} of the data: {one.error}")
@@ -620,6 +661,7 @@ def checked_collections(
         present[0].n_outputs or 0,
         is_weighted=sample_weight is not None,
         moments=sum_of_moments(one.moments for one in present),
+        client=client,
     )
     return rows.in_memory() if rows.are_few else rows
 

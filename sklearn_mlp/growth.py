@@ -6,6 +6,9 @@ some of the rows, drawn at random. What they come to goes on with three times th
 times again: with its weights, its precisions and few steps, because little is left to be learnt.
 All rows come last, or as many as a few steps can afford.
 
+Inputs that do not matter are left out of the steps on a level, because these cost the square of the
+parameters: see :func:`without_dead_inputs`.
+
 Where the architecture is to be found, two networks go on: the best member, and the mean of the
 members, which is a wider network (see :mod:`~sklearn_mlp.committee`). More rows can determine more
 parameters. So with all rows small random units are added as long as most parameters are determined
@@ -14,21 +17,22 @@ and the evidence rises.
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import RandomState
 
-from ._typing import FloatArray
+from ._typing import BoolArray, FloatArray
 from .committee import Member, evidence_and_leave_one_out, shared_out, stitched, units_of
-from .curvature import step_cost
+from .curvature import FactorOfSome, step_cost
 from .monitor import Attempts, Monitor
-from .network import Network
+from .network import Network, PartialNetwork
 from .objective import Objective
-from .posterior import LaplacePosterior, WeightGroups, calibrated
+from .posterior import FLAT, LaplacePosterior, WeightGroups, calibrated, choice_of_inputs
 from .rows import Rows
 from .solvers.evidence import (
     EXACT_LOSS,
+    PRECISION_RANGE,
     SMALL_WEIGHTS,
     Ascent,
     EvidenceMaximization,
@@ -45,17 +49,22 @@ GROWTH = 3
 """How many times the rows grow from level to level."""
 
 MOST_STEPS = 40
-"""The most steps of a network on one level."""
+"""After so many steps on a level there are as many more only if the evidence still rises by more
+than its uncertainty."""
 
 LEAST_STEPS = 5
 """A level on which fewer can be afforded is left out."""
 
 LEVEL_COST = 4e11
-"""What all of them may cost on the last level, about ten seconds of one core. On the levels before
-it they may cost half, because what they come to goes on."""
+"""What the steps of a network may cost on the last level, about ten seconds of one core, and as
+much those of all networks to which units are added then. On the levels before they may cost half,
+because what they come to goes on."""
 
-WIDEST_COST, WIDEST_ROWS = 1.5e10, 15_000
+WIDEST_COST, WIDEST_ROWS = 7e9, 15_000
 """What a step of the widest network may cost over all rows, or over so many if there are more."""
+
+MEAN_COST = 3e9
+"""And what a step of the mean of members may cost over so many."""
 
 LEAST_PART = 0.1
 """The least share, before they are made to sum to one, in the mean that goes on."""
@@ -63,8 +72,29 @@ LEAST_PART = 0.1
 TWINS = 0.1
 """Networks whose weights differ by less than this part are the same."""
 
+DEAD = 0.5
+"""An input is dead if the data determine less than this of all its weights together."""
+
+WORTH = 6.3
+"""A dead input comes back if its score z² is larger: there ½ (z² - 1 - log z²), which the evidence
+gains by a weight, is what an input costs (:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
+
+ROOM = 3
+"""The mean of members that goes on has at most so many times the parameters that the data determine
+in one of them."""
+
+LEVEL_PATIENCE = 4
+"""Re-estimations without a new best of the log evidence that end the steps on a level."""
+
 MOST_NUMBERS = 25_000_000
-"""The size of a matrix that is too large to be chosen unasked: 200 MB."""
+"""The size of a matrix that is too large to be chosen unasked."""
+
+MOST_MEMORY = f"{8 * MOST_NUMBERS / 1e6:.0f} MB each"
+"""The same, for people."""
+
+MATRICES = 5
+"""So many matrices of that size are in memory during a step: the products, the curvature, its
+factors with damping and in its own scale, and the inverse."""
 
 DETERMINED = 1 / 3
 """Units are added while the data determine a larger share of the parameters."""
@@ -72,8 +102,8 @@ DETERMINED = 1 / 3
 WIDENINGS = 3
 """The most times that units are added."""
 
-LEAST_ADDED = 0.25
-"""Not if the cost allows for fewer than this share of the units that there are."""
+PARTS_ADDED = (1.0, 0.75, 0.5, 0.25)
+"""How many units are added to each hidden layer, in those that there are: what can be afforded."""
 
 START_OF_ADDED = 0.01
 """The first output weights of added units, relative to those of a fresh network."""
@@ -116,9 +146,19 @@ def is_in_reach(n_rows: int, network: Network) -> bool:
 
 
 def fits_into_memory(n_rows: int, network: Network) -> bool:
-    """Whether the matrices of a step, of which there are about five, are not too large."""
+    """Whether the matrices of a step are not too large to be chosen unasked."""
+    return _numbers(n_rows, network) <= MOST_NUMBERS
+
+
+def memory_of_a_step(n_rows: int, network: Network) -> int:
+    """The bytes that the matrices of a step take, roughly."""
+    return 8 * MATRICES * _numbers(n_rows, network)
+
+
+def _numbers(n_rows: int, network: Network) -> int:
+    """The numbers in each of the matrices of a step, in the parameters or in the rows."""
     P, n_outputs = network.n_parameters, network.layer_sizes[-1]
-    return min(n_rows * n_outputs, P) * P <= MOST_NUMBERS
+    return min(n_rows * n_outputs, P) * P
 
 
 @dataclass
@@ -176,6 +216,8 @@ class Growth:
     solver: EvidenceMaximization
     sample: Sample
     objective_of: Callable[[Network, Rows], Objective]
+    spent: float = field(default=0.0, init=False)
+    """What the steps have cost so far."""
 
     def run(self, members: Sequence[Member], monitor: Monitor, *, widen: bool) -> list[Member]:
         """The members that the last level has come to, with their shares.
@@ -195,18 +237,22 @@ class Growth:
         if self.solver.exact and self._is_exact(best):
             return [self._over_all_rows(best)]
         tracks = [best, *self._mean_of(members)] if widen else [best]
-        numbers = levels(self.sample.n_first, n_rows, tracks[-1].network)
+        widest = _in_use(tracks[-1].network, reads(tracks[-1]))
+        numbers = levels(self.sample.n_first, n_rows, widest)
         for n in numbers:
             cost = LEVEL_COST if n == numbers[-1] else LEVEL_COST / 2
             tracks = self._level(tracks, self.sample.take(n), cost, monitor)
             members = shared_out(tracks) if tracks else members
             if monitor.stopped or monitor.interrupted:
                 return list(members)
+        self.spent = 0.0
         for _ in range(WIDENINGS if widen and n_rows in numbers else 0):
-            wider = self._widened(_best(members))
+            wider, left = self._widened(_best(members)), LEVEL_COST - self.spent
             if wider is None or monitor.stopped or monitor.interrupted:
                 break
-            new = self._level([wider], self.sample.rows, LEVEL_COST, monitor)
+            if steps_on(n_rows, _in_use(wider.network, reads(wider)), left) < LEAST_STEPS:
+                break
+            new = self._level([wider], self.sample.rows, left, monitor)
             before, members = members, shared_out([*members, *new])
             if not self._is_better(members, before):
                 break
@@ -251,30 +297,54 @@ class Growth:
         self, track: Member, rows: Rows, cost: float, found: Attempts[LaplacePosterior]
     ) -> Member:
         """Steps and re-estimations over these rows, from where the network has come to."""
-        network, start = track.network, track.posterior
-        objective = self.objective_of(network, rows)
-        coarse, affordable = objective.coarse(), max(1, steps_on(rows.n_rows, network, cost))
-        n_steps = min(self.solver.max_iter, affordable)
-        found.monitor.network = network
+        network, objective = track.network, self.objective_of(track.network, rows)
+        coarse = objective.coarse()
+        narrow = without_dead_inputs(track, coarse)
+        objective = self.objective_of(narrow.network, rows)
+        coarse = self.objective_of(narrow.network, coarse.rows)
         heading = f"{rows.n_rows:,} rows, {units_of(network)} units"
+        found.monitor.network = narrow.network
+        try:
+            attempt, posterior = self._ascend(narrow.posterior, coarse, cost, found, heading)
+        finally:
+            found.monitor.network = network
+        exact = calibrated(on_rows_of(objective, posterior), objective)
+        member = Member(narrow.network, exact, attempt.converged, n_rows=rows.n_rows)
+        return with_all_inputs(member)
+
+    def _ascend(
+        self,
+        start: LaplacePosterior,
+        coarse: Objective,
+        cost: float,
+        found: Attempts[LaplacePosterior],
+        heading: str,
+    ) -> tuple[Monitor, LaplacePosterior]:
+        """Steps and re-estimations, as long as the evidence rises and at most at this cost."""
+        cost_of_step = _cost(coarse.rows.n_rows, coarse.network)
+        affordable = max(1, int(cost / cost_of_step))
+        n_steps = min(self.solver.max_iter, affordable)
         attempt = found.begin("level", heading, n_steps)
         try:
             ascent = Ascent.going_on(coarse, posterior_at(start.w, coarse, start), attempt)
-            ascent.run(n_steps)
+            ascent.patience = LEVEL_PATIENCE
+            while not (attempt.converged or attempt.finished) and attempt.n_iter < n_steps:
+                ascent.run(min(attempt.n_iter + MOST_STEPS, n_steps))
         except KeyboardInterrupt:
             found.end(attempt, None, start.w)
             raise
+        # More than those would not be worth their time.
+        attempt.converged |= attempt.n_iter >= min(affordable, MOST_STEPS)
+        self.spent += attempt.n_iter * cost_of_step
         posterior = ascent.posterior
-        attempt.converged |= n_steps == affordable  # more would not be worth their time
         found.end(attempt, posterior, posterior.w)
-        exact = calibrated(on_rows_of(objective, posterior), objective)
-        return Member(network, exact, attempt.converged, n_rows=rows.n_rows)
+        return attempt, posterior
 
     # Wider networks -----------------------------------------------------------------------------
 
-    def _affords(self, network: Network) -> bool:
-        """Whether a step of the network is not too expensive."""
-        return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= WIDEST_COST
+    def _affords(self, network: Network, cost: float) -> bool:
+        """Whether a step of the network costs no more."""
+        return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= cost
 
     def _mean_of(self, members: Sequence[Member]) -> list[Member]:
         """A mean of the best members that are as deep as the best, as many as can be afforded.
@@ -283,11 +353,15 @@ class Growth:
         are trained, while the output weights will soon be.
         """
         best, merits = _best(members), evidence_and_leave_one_out(members).mean(axis=1)
-        taken: list[Member] = []
+        determined = max(m.posterior.n_effective_parameters for m in members if m.share > 0)
+        alive, taken = reads(best), list[Member]()
         for i in np.argsort(-merits, kind="stable"):
             member = replace(members[i], share=max(members[i].share, LEAST_PART))
             new = member.depth == best.depth and not any(_are_twins(member, m) for m in taken)
-            if new and self._affords(stitched([*taken, member])[0]):
+            if not new:
+                continue
+            wider = _in_use(stitched([*taken, member])[0], alive)
+            if self._affords(wider, MEAN_COST) and wider.n_parameters <= ROOM * determined:
                 taken.append(member)
         if len(taken) < 2:
             return []
@@ -298,25 +372,19 @@ class Growth:
     def _widened(self, member: Member) -> Member | None:
         """The network with as many units again; None if there is no need, or no room."""
         network, posterior = member.network, member.posterior
-        if len(network.shapes) > 2:
-            return None  # of several layers, which one should be wider?
-        if posterior.n_effective_parameters < DETERMINED * network.n_parameters:
+        alive = reads(member)
+        if posterior.n_effective_parameters < DETERMINED * _in_use(network, alive).n_parameters:
             return None
-        n_inputs, n_units, n_outputs = network.layer_sizes
-        for n_added in range(n_units, int(LEAST_ADDED * n_units), -1):
-            sizes = [n_inputs, n_units + n_added, n_outputs]
-            if self._affords(Network(sizes, network.activation)):
-                break
-        else:
-            return None
-        added = Network([n_inputs, n_added, n_outputs], network.activation)
-        first, last = network.layers(posterior.w)
-        first_added, last_added = added.layers(
-            added.initial_weights(self.sample.rng, SMALL_WEIGHTS)
-        )
-        layers = np.hstack([first, first_added]), np.vstack([last, START_OF_ADDED * last_added[1:]])
-        w = np.concatenate([W.ravel() for W in layers])
-        return _reshaped(member, Network(sizes, network.activation), w)
+        *hidden, _ = network.layer_sizes[1:]
+        for part in PARTS_ADDED:
+            wide = [n + int(part * n) for n in hidden]
+            wider = Network(
+                [network.layer_sizes[0], *wide, network.layer_sizes[-1]], network.activation
+            )
+            if wide != hidden and self._affords(_in_use(wider, alive), WIDEST_COST):
+                w = with_more_units(network, posterior.w, wider, self.sample.rng)
+                return _reshaped(member, wider, w)
+        return None
 
     def _is_better(self, members: Sequence[Member], before: Sequence[Member]) -> bool:
         """Whether the best merit has risen by more than its uncertainty."""
@@ -325,6 +393,100 @@ class Growth:
         )
         least = uncertainty(self.objective_of(members[0].network, self.sample.rows))
         return bool(best > best_before + least)
+
+
+def with_more_units(
+    network: Network, w: FloatArray, wider: Network, rng: RandomState
+) -> FloatArray:
+    """The weights of a network as part of a wider one, in which the other units hardly matter.
+
+    They have small random weights, and smaller ones where they lead to units that there were.
+    """
+    v = wider.initial_weights(rng, SMALL_WEIGHTS)
+    for W, V in zip(network.layers(w), wider.layers(v), strict=True):
+        n_in, n_out = W.shape
+        V[n_in:, :n_out] *= START_OF_ADDED
+        V[:n_in, :n_out] = W
+    return v
+
+
+# Dead inputs ------------------------------------------------------------------------------------
+
+
+def reads(member: Member) -> BoolArray:
+    """Which inputs matter to a member."""
+    posterior = member.posterior
+    of_one_input = posterior.groups.of_one_input
+    if not of_one_input:
+        return np.ones(member.network.layer_sizes[0], bool)
+    alive: BoolArray = posterior.gamma[of_one_input] >= DEAD
+    return alive
+
+
+def without_dead_inputs(member: Member, objective: Objective) -> Member:
+    """The member without the inputs that do not matter, neither to it nor to the objective's rows.
+
+    The first is known from the rows that it was trained on. The second is a score test at the
+    weights without these inputs: on more rows a weak input may show. With g and H the derivatives
+    by the coefs of an input, its score is
+
+        z² = β Σ g² / Σ H,
+
+    which is 1 on average if what is left is noise. The input comes back if its score is more than
+    WORTH. If the network does not fit yet, what is left is no noise, and the scores of the inputs
+    that matter are large too. So the score must be more than WORTH times their median as well.
+    """
+    network, posterior, alive = member.network, member.posterior, reads(member)
+    if alive.all():
+        return member
+    w = posterior.w.copy()
+    network.layers(w)[0][1:][~alive] = 0
+    E, g, diagonal = objective.derivatives(w)
+    noise = np.maximum(1 / posterior.beta, E / objective.rows.total_weight)
+    of_weights = (
+        network.layers((1 / noise) @ g)[0][1:],
+        network.layers((1 / noise) @ diagonal)[0][1:],
+    )
+    squares, curvature = (of_weights[0] ** 2).sum(axis=1), of_weights[1].sum(axis=1)
+    squares /= np.where(curvature > 0, curvature, np.inf)
+    usual = np.median(squares[alive]) if alive.any() else 1.0
+    revived = ~alive & (squares > WORTH * max(usual, 1.0))
+    first, before = network.layers(w)[0][1:], network.layers(posterior.w)[0][1:]
+    first[revived] = before[revived]
+    new = revived & ~before.any(axis=1)
+    first[new] = -of_weights[0][new] / curvature[new][:, np.newaxis]
+    if (alive | revived).all():
+        return replace(member, posterior=replace(posterior, w=w))
+    partial = PartialNetwork(network, alive | revived)
+    groups = WeightGroups.by_layer(partial, per_input=True)
+    labels = replace(posterior.groups, labels=posterior.groups.labels[partial.kept])
+    alpha = groups.carried_from(labels, posterior.alpha)
+    narrow = replace(posterior, w=w[partial.kept], groups=groups, alpha=alpha)
+    return replace(member, network=partial, posterior=narrow)
+
+
+def with_all_inputs(member: Member) -> Member:
+    """The member as one of the whole network, in which the other inputs are dead."""
+    network, posterior = member.network, member.posterior
+    if not isinstance(network, PartialNetwork):
+        return member
+    groups = WeightGroups.by_layer(network.whole, per_input=True)
+    own = np.unique(groups.labels[network.kept])
+    own = own[own != FLAT]
+    alpha, gamma = np.full(len(groups.names), PRECISION_RANGE[1]), np.zeros(len(groups.names))
+    alpha[own], gamma[own] = posterior.alpha, posterior.gamma
+    factor = FactorOfSome(posterior.factor, network.kept, groups.per_parameter(alpha))
+    price = choice_of_inputs(gamma[groups.of_one_input]) - posterior.choice_of_inputs
+    whole = replace(
+        posterior,
+        w=network.spread(posterior.w),
+        groups=groups,
+        alpha=alpha,
+        gamma=gamma,
+        factor=factor,
+        log_evidence=posterior.log_evidence - price,
+    )
+    return replace(member, network=network.whole, posterior=whole)
 
 
 def _best(members: Sequence[Member]) -> Member:
@@ -343,6 +505,15 @@ def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
     Its posterior says where to go on from, and nothing else.
     """
     own = WeightGroups.by_layer(member.network, per_input=True)
-    alpha = own.carried_from(member.posterior.groups, member.posterior.alpha)
     groups = WeightGroups.by_layer(network, per_input=True)
-    return Member(network, replace(member.posterior, w=w, groups=groups, alpha=alpha), False)
+    alpha, gamma = (
+        own.carried_from(member.posterior.groups, values)
+        for values in (member.posterior.alpha, member.posterior.gamma)
+    )
+    posterior = replace(member.posterior, w=w, groups=groups, alpha=alpha, gamma=gamma)
+    return Member(network, posterior, False)
+
+
+def _in_use(network: Network, alive: BoolArray) -> Network:
+    """The network without dead inputs, by which its steps cost what they do."""
+    return network if alive.all() else PartialNetwork(network, alive)

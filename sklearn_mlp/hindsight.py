@@ -102,6 +102,12 @@ class Hindsight:
         uncertain = network if self.over_all_parameters else last_layer(network)
         return self._cost(uncertain) <= CHEAP * 3 * n_passes * n_rows * network.n_parameters
 
+    def for_later(self) -> "Hindsight":
+        """The same after the fit, which no longer needs the cluster that it ran on."""
+        held_out = None if self.held_out is None else self.held_out.anywhere()
+        objective = self.objective.over(self.objective.rows.anywhere())
+        return replace(self, objective=objective, held_out=held_out)
+
     def relevances(self) -> FloatArray:
         """How far each input moves the predictions, summing to one."""
         return relevances(self.objective, self.w)

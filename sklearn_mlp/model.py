@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from ._typing import FloatArray, MatrixLike
 from .activations import OUTPUT_ACTIVATIONS
 from .mixture import Mixture
-from .network import Network
+from .network import Network, PartialNetwork
 from .noise import NoiseVariances, VaryingNoise
 from .objective import NetworkKernel, Objective, Predictions
 from .posterior import Posterior, PredictiveMixtures, PredictiveVariances
@@ -85,6 +85,8 @@ class Model:
         ValueError
             If the weights that act on the raw data overflow `dtype`.
         """
+        if isinstance(network, PartialNetwork):
+            w, network = network.spread(w), network.whole
         raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
         with np.errstate(over="ignore"):
             weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]
@@ -269,7 +271,17 @@ def relevances(objective: Objective, w: FloatArray) -> FloatArray:
     precision of an input's coefs measures something else, how *nonlinear* the function is along
     the input: a sigmoid that approximates a straight line needs only small coefs.
     """
+    return shares(squared_input_gradients(objective, w))
+
+
+def squared_input_gradients(objective: Objective, w: FloatArray) -> FloatArray:
+    """Σ s (∂z/∂x_j)² over rows and outputs, for each input j."""
     with np.errstate(over="ignore"):
-        sizes = np.sqrt(objective.rows.sum(SquaredInputGradients(objective.network, w)))
+        return objective.rows.sum(SquaredInputGradients(objective.network, w))
+
+
+def shares(squares: FloatArray) -> FloatArray:
+    """The roots of these sums, made to sum to one."""
+    sizes = np.sqrt(squares)
     total, n_inputs = sizes.sum(), len(sizes)
     return sizes / total if total > 0 else np.full(n_inputs, 1 / n_inputs)

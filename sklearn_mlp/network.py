@@ -24,7 +24,7 @@ from numpy.linalg import qr, svd
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
 
-from ._typing import FloatArray
+from ._typing import BoolArray, FloatArray, IntArray
 from .activations import ACTIVATIONS
 
 SMALL_ARGUMENT = 0.1
@@ -247,7 +247,7 @@ class Network:
         -------
         array of shape (n_outputs, n_rows)
         """
-        a = inputs
+        a = self.seen(inputs)
         for W, a_next, h in zip(layers[:-1], workspace.outputs, workspace.units, strict=True):
             self._activate(W, a, h)
             a = a_next
@@ -272,7 +272,11 @@ class Network:
 
     def last_hidden(self, inputs: FloatArray, workspace: Workspace) -> FloatArray:
         """The input of the output layer: a row of ones, then one row for each unit before it."""
-        return workspace.outputs[-1] if workspace.outputs else inputs
+        return workspace.outputs[-1] if workspace.outputs else self.seen(inputs)
+
+    def seen(self, inputs: FloatArray) -> FloatArray:
+        """The rows of ``inputs`` that the network reads: here all."""
+        return inputs
 
     def read_out(self, W: FloatArray, a: FloatArray, workspace: Workspace) -> FloatArray:
         """The output layer alone: ŷ = Wᵀ a."""
@@ -298,7 +302,7 @@ class Network:
             product = np.multiply if len(delta) == 1 else np.matmul
             delta = product(layers[i][1:], delta, out=workspace.deltas[i - 1])
             delta *= workspace.slopes[i - 1]
-        yield 0, inputs, delta
+        yield 0, self.seen(inputs), delta
 
     def _take_slopes(self, workspace: Workspace) -> None:
         for h, slope in zip(workspace.units, workspace.slopes, strict=True):
@@ -386,6 +390,51 @@ class Network:
             seed = np.zeros(workspace.prediction.shape, inputs.dtype)
             seed[k] = 1
             yield k, seed
+
+
+class PartialNetwork(Network):
+    """A network that reads only some of the inputs.
+
+    It is the network `whole` in which the coefs of the other inputs are 0, with fewer parameters.
+
+    Parameters
+    ----------
+    whole : Network
+    reads : array of bool of shape (n_features,)
+        Which inputs it reads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.network import Network, PartialNetwork
+    >>> network = PartialNetwork(Network([3, 1], "identity"), np.array([True, False, True]))
+    >>> network.n_parameters
+    3
+    >>> network.spread(np.array([5.0, 1.0, 3.0]))
+    array([5., 1., 0., 3.])
+    """
+
+    def __init__(self, whole: Network, reads: BoolArray) -> None:
+        super().__init__([int(reads.sum()), *whole.layer_sizes[1:]], whole.activation)
+        self.whole, self.reads = whole, reads
+        self._rows = np.flatnonzero(np.append(True, reads))  # of the inputs, a row of ones first
+        n_first, n_units = whole.shapes[0]
+        kept = np.arange(n_first * n_units).reshape(n_first, n_units)[self._rows].ravel()
+        self.kept: IntArray = np.append(kept, np.arange(n_first * n_units, whole.n_parameters))
+        """The positions of its parameters among those of `whole`."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"whole": self.whole, "reads": self.reads}
+
+    def seen(self, inputs: FloatArray) -> FloatArray:
+        """The rows of ``inputs`` that the network reads, as a copy."""
+        return inputs[self._rows]
+
+    def spread(self, values: FloatArray, rest: float = 0.0) -> FloatArray:
+        """A value for each parameter of `whole`, from one for each of its own; else `rest`."""
+        spread = np.full(self.whole.n_parameters, rest)
+        spread[self.kept] = values
+        return spread
 
 
 @cache

@@ -40,12 +40,14 @@ from .noise import VaryingNoise
 from .posterior import Posterior
 from .progress import Progress
 from .training import (
+    FIRST_ORDER,
     IN_PARTS,
     LeftOff,
     Plan,
     Start,
     choose_networks,
     choose_rule,
+    refuse_lm_without_memory,
     refuse_solver_without_loss,
     score_and_loss,
 )
@@ -54,8 +56,13 @@ from .training import (
 def _can_learn_in_parts(estimator: "SigmoidMLPRegressor") -> bool:
     if estimator.solver not in ("auto", *IN_PARTS):
         raise AttributeError(
-            f"partial_fit is for the solvers 'adam', 'sgd', 'gd' and 'auto', "
+            f"partial_fit is for the solvers 'lm', 'adam', 'sgd', 'gd' and 'auto', "
             f"not for solver={estimator.solver!r}, which needs all rows at once."
+        )
+    if estimator.solver == "lm" and (estimator.loss, estimator.alpha) != ("squared_error", "auto"):
+        raise AttributeError(
+            "partial_fit with solver='lm' is for loss='squared_error' and alpha='auto': set these, "
+            "or take solver='adam'."
         )
     return True
 
@@ -125,9 +132,10 @@ default="sigmoid"
         held-out rows set it: a tenth of the rows, if there are at least 200. Training makes up to
         four rounds, the last two with a penalty, and then the best goes on; it keeps the weights
         that predict the held-out rows best. Rounds after the first multiply each input by how
-        much it has mattered. This is not done under `early_stopping`, in :meth:`partial_fit`, and
-        from the weights of a `warm_start`. In all other cases it is 1e-4. For the error bars
-        after "lm" with 0, the prior is that of 1e-10.
+        much it has mattered. From the weights of a `warm_start` the rounds go on from
+        these weights, inputs are not weighed, and the given weights are kept if no round is
+        better. Under `early_stopping` and in :meth:`partial_fit`, and in all other cases, it is
+        1e-4. For the error bars after "lm" with 0, the prior is that of 1e-10.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``, and
         up to 50 where held-out rows set `alpha`.
@@ -515,7 +523,8 @@ default="sigmoid"
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
         RuntimeError
-            If a partition of a Dask collection cannot be computed. The message names it.
+            If a partition of a Dask collection cannot be computed, which the message names, or if
+            the client of the cluster is closed during the fit. The estimator then stays as it was.
         """
         validation = given_validation(X_val, y_val, sample_weight_val)
         if validation and not self.early_stopping:
@@ -530,9 +539,17 @@ default="sigmoid"
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one more epoch, over these rows, with "adam" (also "auto"), "sgd" or "gd".
+        """Go on with rows that come after others, and that need not be kept.
 
-        The solver keeps its moments, its momentum and its learning rate from call to call.
+        With "adam" (also "auto"), "sgd" or "gd" a call is one epoch over its rows. The solver
+        keeps its moments, its momentum and its learning rate from call to call. Rows may come
+        again.
+
+        With "lm" a call is all the training on its rows, and gives error bars. What the rows of
+        earlier calls say is kept as a second-order expansion of their squared errors, of P² numbers
+        for P parameters. Up to 5 P of the last rows, or 500, are kept as they are, because the
+        expansion of few rows says little. Pass each row once: rows that come again count again.
+        The z-scores are those of the rows before the first expansion.
 
         Parameters
         ----------
@@ -550,7 +567,21 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            In the same cases as :meth:`fit`, and if `early_stopping` is set.
+            In the same cases as :meth:`fit`, if `early_stopping` is set, and with "lm" after
+            :meth:`fit` or after another solver, whose rows it knows nothing of.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_friedman1
+        >>> from sklearn_mlp import SigmoidMLPRegressor
+        >>> model = SigmoidMLPRegressor((5,), solver="lm", random_state=0)
+        >>> for seed in range(10):
+        ...     X, y = make_friedman1(200, noise=1.0, random_state=seed)
+        ...     model = model.partial_fit(X, y)
+        >>> model.posterior_n_samples_
+        2000.0
+        >>> print(f"{model.noise_std_:.1f}")
+        1.0
         """
         if self.early_stopping:
             raise ValueError(
@@ -558,11 +589,19 @@ default="sigmoid"
                 "set early_stopping=False, or call fit."
             )
         solver = getattr(self, "solver_", None)
-        if self.solver == "auto" and solver is not None and solver not in IN_PARTS:
+        left_off = getattr(self, "_left_off", None)
+        if self.solver == "lm" and solver and not (left_off and left_off.stream):
+            raise ValueError(
+                "partial_fit with solver='lm' goes on from what earlier calls of it know of their "
+                f"rows, but {solver!r} has trained this model without that: call partial_fit on "
+                "an unfitted copy (sklearn.base.clone), or fit with all rows."
+            )
+        if self.solver == "auto" and solver is not None and solver not in FIRST_ORDER:
             warn(
                 f"partial_fit goes on with 'adam' from a model that {solver!r} has trained to its "
                 "minimum. This can make the model worse, and removes its error bars. To keep both, "
-                "call fit with all rows; or set solver='adam' and train by partial_fit alone.",
+                "call fit with all rows; or set solver='lm' or 'adam' and train by partial_fit "
+                "alone.",
                 UserWarning,
             )
         return self._fit(Given(X, y, sample_weight), None, Start.of(self, one_epoch=True))
@@ -609,13 +648,15 @@ default="sigmoid"
         loss, rng = self._loss(), start.random_state(self.random_state)
         is_first = start.weights is None or not hasattr(self, "n_features_in_")
         data = prepare(
-            self, given, validation, loss=loss, rng=rng, is_first=is_first, moments=start.moments
-        )
+            self, given, validation, loss=loss, rng=rng, is_first=is_first,
+            moments=start.moments, keeps_units=start.keeps_units and self.solver == "lm",
+        )  # fmt: skip
         network, networks = choose_networks(self, data, start)
         rule = choose_rule(
             self, network, data.rows.n_rows, one_epoch=start.one_epoch,
-            on_all_rows=start.weights is not None, networks=networks,
+            goes_on=start.weights is not None, networks=networks,
         )  # fmt: skip
+        refuse_lm_without_memory(rule, network, data.rows.n_rows)
         if rule.held_out:
             data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
@@ -949,7 +990,7 @@ default="sigmoid"
             )
         return (
             "It is computed by fit over all rows, and these weights are from elsewhere, as from "
-            "partial_fit or from a callback: call fit."
+            "partial_fit or from a callback: call fit, or partial_fit with solver='lm'."
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -383,6 +383,10 @@ class Rows:
         """The same rows in blocks of another dtype."""
         return self if np.dtype(dtype) == self.dtype else self._like(dtype=dtype)
 
+    def anywhere(self) -> "Rows":
+        """The same rows, for a computation after the fit."""
+        return self
+
     def coarse(self) -> "Rows":
         """The same rows with z-scores rounded to multiples of GRID. Raw rows stay as they are.
 

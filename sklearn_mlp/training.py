@@ -18,10 +18,19 @@ from ._warnings import warn
 from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
 from .curvature import step_cost
 from .data import Data
-from .growth import Growth, Sample, fits_into_memory, is_in_reach, rows_to_begin_with
+from .growth import (
+    MOST_MEMORY,
+    Growth,
+    Sample,
+    fits_into_memory,
+    is_in_reach,
+    memory_of_a_step,
+    rows_to_begin_with,
+)
 from .hindsight import Hindsight
 from .losses import Loss
-from .model import mean_r2, relevances
+from .memory import available_memory
+from .model import mean_r2, relevances, shares
 from .monitor import Attempts, Monitor
 from .network import Network
 from .noise import VaryingNoise
@@ -33,6 +42,7 @@ from .solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutContinuation,
     HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
@@ -42,6 +52,7 @@ from .solvers import (
 from .solvers import held_out as held_out_rule
 from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS, linear_posterior
 from .standardize import Moments, Units, change_units
+from .streams import ObjectiveAfter, Stream, begun
 
 FEW_FREE_ROWS = 0.02
 """With a smaller share of the rows left to estimate the noise from, training warns."""
@@ -72,7 +83,10 @@ AUTO_ALPHA = 1e-4
 AUTO_BATCH_SIZE = 200
 """The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
 
-IN_PARTS = ("adam", "sgd", "gd")
+FIRST_ORDER = ("adam", "sgd", "gd")
+"""The solvers of which a step sees the gradient alone."""
+
+IN_PARTS = ("lm", *FIRST_ORDER)
 """The solvers that :meth:`SigmoidMLPRegressor.partial_fit` can use."""
 
 
@@ -80,12 +94,16 @@ IN_PARTS = ("adam", "sgd", "gd")
 
 
 class LeftOff(NamedTuple):
-    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on."""
+    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on.
+
+    After "lm" it has what is known of the rows so far.
+    """
 
     solver: Solver
     rng: RandomState
     moments: tuple[Moments, Moments] | None
     n_stalled: int
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +150,16 @@ class Start:
     def moments(self) -> tuple[Moments, Moments] | None:
         """The moments of the data of earlier calls."""
         return self.left_off.moments if self.left_off else None
+
+    @property
+    def stream(self) -> Stream | None:
+        """What is known of the rows of earlier calls by "lm"."""
+        return self.left_off.stream if self.left_off else None
+
+    @property
+    def keeps_units(self) -> bool:
+        """Whether the units are those in which rows are known that are gone."""
+        return self.stream is not None and self.stream.seen is not None
 
     def random_state(self, random_state: int | RandomState | None) -> RandomState:
         """The random state of the earlier call, or a new one."""
@@ -210,7 +238,7 @@ def choose_rule(
     n_rows: int,
     *,
     one_epoch: bool,
-    on_all_rows: bool = False,
+    goes_on: bool = False,
     networks: tuple[Network, ...] = (),
 ) -> Rule:
     """The rule for these parameters and this size of the problem.
@@ -223,25 +251,27 @@ def choose_rule(
     n_rows : int
     one_epoch : bool
         Whether training is one epoch over a part of the data.
-    on_all_rows : bool, default=False
-        Whether training cannot begin on some of the rows.
+    goes_on : bool, default=False
+        Whether training goes on from given weights, and so cannot begin on some of the rows.
     networks : tuple of Network
         Those to try, where none is given.
     """
-    on_all_rows = on_all_rows or one_epoch or estimator.early_stopping
+    on_all_rows = goes_on or one_epoch or estimator.early_stopping
     name = solver_name(estimator, network, n_rows, one_epoch=one_epoch, on_all_rows=on_all_rows)
     name = "lm" if networks else name
     held_out = 0.0
-    if _holds_out(estimator, name, n_rows, network) and not on_all_rows:
+    if _holds_out(estimator, name, n_rows, network) and not one_epoch:
         name, held_out = "adam", held_out_rule.HELD_OUT
-    max_iter = 1 if one_epoch else estimator.max_iter
+    max_iter = 1 if one_epoch and name != "lm" else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
         alpha = float(estimator.alpha)
     else:
         alpha = 0.0 if by_evidence or held_out else AUTO_ALPHA
-    make_rule = make_held_out_solver if held_out else make_solver
-    make = partial(make_rule, estimator, name, n_rows, max_iter)
+    make = partial(make_solver, estimator, name, n_rows, max_iter)
+    if held_out:
+        kind = HeldOutContinuation if goes_on else HeldOutDescent
+        make = partial(make_held_out_solver, kind, estimator, n_rows, max_iter)
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
@@ -324,6 +354,7 @@ def _holds_out(estimator: Regressor, name: str, n_rows: int, network: Network) -
     Other losses with more rows than parameters hardly need one, and "lbfgs" comes to their minimum.
     """
     unset = estimator.solver == "auto" and estimator.alpha == "auto" and name != "lm"
+    unset = unset and not estimator.early_stopping
     needed = estimator.loss == "squared_error" or network.n_parameters > n_rows
     return unset and needed and n_rows >= held_out_rule.LEAST_ROWS
 
@@ -356,14 +387,18 @@ def make_solver(
 
 
 def make_held_out_solver(
-    estimator: Regressor, name: str, n_rows: int, max_iter: int, rng: RandomState
+    kind: type[HeldOutDescent],
+    estimator: Regressor,
+    n_rows: int,
+    max_iter: int,
+    rng: RandomState,
 ) -> Solver:
     """The solver whose penalty held-out rows set."""
     e = estimator
     n_rows = int((1 - held_out_rule.HELD_OUT) * n_rows)
     largest = max(1, min(held_out_rule.BATCH_SIZE, n_rows // held_out_rule.LEAST_BATCHES))
     batch_size = largest if e.batch_size == "auto" else int(e.batch_size)
-    return HeldOutDescent(
+    return kind(
         held_out_rule.FASTER * e.learning_rate_init,
         min(batch_size, n_rows),
         max_iter,
@@ -386,6 +421,19 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
             "solver='lm' with alpha='auto' sets the penalty by the evidence, which needs "
             f"loss='squared_error': for loss={loss!r} set alpha to a number, or "
             "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+        )
+
+
+def refuse_lm_without_memory(rule: Rule, network: Network, n_rows: int) -> None:
+    """Raise a MemoryError if the matrices of "lm" are larger than the memory that is available."""
+    if rule.name != "lm" or rule.networks:
+        return
+    needed, available = memory_of_a_step(n_rows, network), available_memory()
+    if needed > available:
+        raise MemoryError(
+            f"A step of solver='lm' over {n_rows:,} rows and {network.n_parameters:,} parameters "
+            f"needs about {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB are available: "
+            "take solver='auto' or 'adam', or fewer units."
         )
 
 
@@ -426,8 +474,17 @@ class Plan:
         step = f"a step of lm over {n_rows:,} rows and {self.network.n_parameters:,} parameters"
         if rule.name == "lm":
             return f"lm: {step} is affordable"
-        why = f"{step} is too expensive" if self.loss.is_quadratic else "the loss has no evidence"
+        fits = fits_into_memory(n_rows, self.network)
+        why = f"{step} is too expensive"
+        if not self.loss.is_quadratic:
+            why = "the loss has no evidence"
+        elif not fits:
+            why = f"the matrices of {step} would take more than {MOST_MEMORY}"
         then = ", so held-out rows set the penalty" if rule.held_out else ""
+        from_given = self.start.weights is not None and rule.held_out
+        then += ", and training goes on from the given weights" if from_given else ""
+        if self.loss.is_quadratic and not fits:
+            then += "; the error bars will be those of the last layer"
         return f"{rule.name}: {why}{then}"
 
     @cached_property
@@ -514,6 +571,8 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
 def _train(plan: Plan, monitor: Monitor) -> Trained:
     """Train one network."""
     rule, sample = plan.rule, plan.sample()
+    if rule.name == "lm" and plan.start.one_epoch:
+        return _train_on_stream(plan, monitor)
     objective = plan.objective(rows=sample.first)
     solver = rule.make_solver(plan.rng)
     plan.start.resume(solver, monitor)
@@ -535,7 +594,7 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
     if isinstance(posterior, LaplacePosterior) and rule.by_evidence and deep and monitor.converged:
         _warn_of_a_constant(posterior, plan.objective())
     left_off = None
-    if rule.name in IN_PARTS:
+    if rule.name in FIRST_ORDER:
         left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled)
     if posterior is None:
         return _in_hindsight(plan, w, monitor, left_off)
@@ -550,9 +609,37 @@ def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff
     chooses = plan.noise_kind == "auto"
     hindsight = Hindsight(plan.objective(), w, plan.data.held_out, plan.noise, chooses)
     if not hindsight.is_cheap(monitor.n_iter):
-        return Trained(w, None, None, left_off, hindsight=hindsight, noise=plan.noise)
+        later = hindsight.for_later()
+        return Trained(w, None, None, left_off, hindsight=later, noise=plan.noise)
     posterior, noise = hindsight.result()
     return Trained(w, posterior, hindsight.relevances(), left_off, noise=noise)
+
+
+def _train_on_stream(plan: Plan, monitor: Monitor) -> Trained:
+    """Train on rows that come after others."""
+    network, rule, before = plan.network, plan.rule, plan.start.stream
+    solver = rule.make_solver(plan.rng)
+    plan.start.resume(solver, monitor)
+    w, objective = plan.first_weights(), ObjectiveAfter(network, plan.rows, None)
+    if before is not None:
+        objective = before.objective(network, plan.rows, w)
+    if before is None or before.begins_anew(objective):
+        first = w if before is None else plan.first_weights(attempt=1)
+        _, posterior = _minimize(solver, plan.objective(rows=objective.rows), first, monitor)
+        assert isinstance(posterior, LaplacePosterior)
+        if before is not None:
+            posterior = max(posterior, before.at(w, objective), key=lambda p: p.log_evidence)
+        stream = begun(objective, posterior, objective.rows.n_rows)
+    else:
+        monitor.begin(w)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            stream = before.go_on(objective, plan.rows, w, monitor, rule.max_iter)
+    monitor.close()
+    if monitor.interrupted:
+        _warn_of_interruption(monitor)
+    left_off = LeftOff(solver, plan.rng, plan.data.moments, monitor.n_stalled, stream)
+    relevant = shares(stream.squared_gradients)
+    return Trained(stream.posterior.w, stream.posterior, relevant, left_off)
 
 
 def _grown(

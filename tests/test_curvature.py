@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sklearn_mlp.curvature import DenseCurvature, RowCurvature, step_cost
+from sklearn_mlp.curvature import DenseCurvature, FactorOfSome, RowCurvature, step_cost
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import WeightGroups, laplace
@@ -140,3 +140,19 @@ def test_the_cost_of_a_step_is_that_of_the_smaller_system() -> None:
     assert step_cost(100, 1_000, 1) == 1_000 * 100**2 + 100**3
     assert step_cost(1_000, 100, 1) == 1_000 * 100**2 + 100**3
     assert step_cost(100, 1_000, 2) == 1_000 * 200**2 + 200**3
+
+
+def test_parameters_of_which_the_data_say_nothing_may_be_left_out_of_the_factor() -> None:
+    s = system(0, 2.0)
+    rest = np.array([2, 3, 17])
+    kept = np.setdiff1d(np.arange(N_PARAMETERS), rest)
+    s.J[:, rest] = 0
+    inverse = np.linalg.inv(s.matrix)
+    inner = System(s.J[:, kept], s.beta, s.prior[kept]).by_rows.factored().factor
+    factor = FactorOfSome(inner, kept, s.prior)
+    assert factor.log_determinant == pytest.approx(np.linalg.slogdet(s.matrix)[1], rel=1e-10)
+    j = np.random.default_rng(1).normal(size=(N_PARAMETERS, 5))
+    expected = np.einsum("pn,pq,qn->n", j, inverse, j)
+    np.testing.assert_allclose(factor.variance(j), expected, rtol=1e-8)
+    M = factor.covariance_root()
+    np.testing.assert_allclose(M @ M.T, inverse, rtol=1e-7, atol=1e-9 * inverse.max())

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.linear_model import BayesianRidge
 
 from sklearn_mlp import SigmoidMLPRegressor, growth
-from sklearn_mlp.committee import rungs
+from sklearn_mlp.committee import Member, rungs
 from sklearn_mlp.growth import (
     FIRST_ROWS,
     GROWTH,
@@ -19,12 +19,19 @@ from sklearn_mlp.growth import (
     fits_into_memory,
     is_in_reach,
     levels,
+    reads,
     rows_to_begin_with,
     steps_on,
+    with_all_inputs,
+    with_more_units,
+    without_dead_inputs,
 )
-from sklearn_mlp.network import Network
+from sklearn_mlp.network import Network, PartialNetwork
+from sklearn_mlp.objective import Objective, Point
+from sklearn_mlp.posterior import WeightGroups, laplace
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.training import choose_rule
+from tests import reference
 from tests.helpers import flat
 
 NARROW, WIDE = Network([3, 5, 1], "tanh"), Network([20, 100, 20, 2], "tanh")
@@ -96,6 +103,92 @@ def test_what_is_out_of_reach_and_asked_for_is_trained_on_all_rows() -> None:
         network = Network([n_inputs, 500, 500, 1], "tanh")
         rule = choose_rule(estimator, network, 10**6, one_epoch=False, networks=networks)
         assert rule.n_first == 10**6
+
+
+# Dead inputs, and more units -----------------------------------------------------------------
+
+
+def member_of_one_input() -> tuple[Member, Objective]:
+    """A network that reads the first of three inputs, and rows of which the second matters too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3))
+    network = Network([3, 2, 1], "tanh")
+    w = rng.normal(size=network.n_parameters)
+    network.layers(w)[0][2:] = 0
+    f = reference.predict(w, X, network.layer_sizes, "tanh")
+    y = f + 0.2 * X[:, 1:2] + 0.1 * rng.normal(size=f.shape)
+    objective = Objective(network, Rows(X, y), 0.0)
+    groups = WeightGroups.by_layer(network, per_input=True)
+    alpha = np.ones(len(groups.names))
+    alpha[groups.of_one_input[1:]] = 1e10
+    point = Point(w, objective.gauss_newton(w))
+    posterior = laplace(point, groups, alpha, np.array([100.0]), 500.0)
+    return Member(network, posterior, True), objective
+
+
+def test_an_input_that_only_more_rows_show_comes_back_and_a_dead_one_does_not() -> None:
+    member, objective = member_of_one_input()
+    assert list(reads(member)) == [True, False, False]
+    narrow = without_dead_inputs(member, objective)
+    assert isinstance(narrow.network, PartialNetwork)
+    assert list(narrow.network.reads) == [True, True, False]
+    # The input that came back begins a short way down the gradient.
+    before, after = (
+        objective.errors(w)[0]
+        for w in (member.posterior.w, narrow.network.spread(narrow.posterior.w))
+    )
+    assert after < before
+
+
+def test_the_posterior_without_dead_inputs_is_that_of_the_whole_network() -> None:
+    member, objective = member_of_one_input()
+    network = PartialNetwork(member.network, reads(member))
+    groups = WeightGroups.by_layer(network, per_input=True)
+    w, rng = member.posterior.w[network.kept], np.random.default_rng(1)
+    alpha, beta = rng.uniform(0.5, 2, len(groups.names)), np.array([100.0])
+    point = Point(w, Objective(network, objective.rows, 0.0).gauss_newton(w))
+    narrow = Member(network, laplace(point, groups, alpha, beta, 500.0), True)
+    whole = with_all_inputs(narrow)
+    assert whole.network is member.network
+    np.testing.assert_array_equal(whole.posterior.w, member.posterior.w)
+    expected = laplace(
+        Point(whole.posterior.w, objective.gauss_newton(whole.posterior.w)),
+        whole.posterior.groups, whole.posterior.alpha, beta, 500.0,
+    )  # fmt: skip
+    assert whole.posterior.log_evidence == pytest.approx(expected.log_evidence, abs=1e-3)
+    np.testing.assert_allclose(whole.posterior.gamma, expected.gamma, rtol=1e-5, atol=1e-5)
+    J = rng.normal(size=(member.network.n_parameters, 4))
+    np.testing.assert_allclose(
+        whole.posterior.variance(J), expected.variance(J), rtol=1e-5, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("hidden", [(3,), (3, 2)])
+def test_a_network_with_more_units_is_nearly_the_same_function(hidden: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    network = Network([4, *hidden, 2], "tanh")
+    wider = Network([4, *(2 * n for n in hidden), 2], "tanh")
+    w, X = rng.normal(size=network.n_parameters), rng.normal(size=(50, 4))
+    v = with_more_units(network, w, wider, np.random.RandomState(0))
+    before = reference.predict(w, X, network.layer_sizes, "tanh")
+    after = reference.predict(v, X, wider.layer_sizes, "tanh")
+    assert 0 < np.abs(after - before).max() < 0.05 * np.abs(before).max()
+    for W, V in zip(network.layers(w), wider.layers(v), strict=True):
+        np.testing.assert_array_equal(V[: len(W), : W.shape[1]], W)
+
+
+def test_useless_inputs_are_left_out_on_the_way_to_all_rows() -> None:
+    X = np.random.default_rng(0).normal(size=(6_000, 12))
+    f = np.sin(2 * X[:, 0]) + X[:, 1]
+    model = SigmoidMLPRegressor(random_state=0)
+    y = f + 0.3 * np.random.default_rng(1).normal(size=6_000)
+    model.fit(X, y)
+    assert max(np.abs(model.coefs_[0][2:]).max(axis=1)) < 0.05 * np.abs(model.coefs_[0][:2]).max()
+    mean, std = model.predict(X, return_std=True)
+    assert np.sqrt(np.mean((mean - f) ** 2)) < 0.05
+    assert np.mean(np.abs(mean - y) < 1.96 * std) == pytest.approx(0.95, abs=0.02)
+    assert model.noise_std_ == pytest.approx(0.3, rel=0.05)
+    assert {network["n_rows"] for network in model.architectures_} == {FIRST_ROWS, 6_000}
 
 
 # Fits ---------------------------------------------------------------------------------------

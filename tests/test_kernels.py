@@ -28,6 +28,7 @@ from sklearn_mlp.noise import (
 )
 from sklearn_mlp.objective import (
     CurvatureAlong,
+    DerivativeSums,
     ErrorSums,
     GaussNewtonSums,
     LossAndGradient,
@@ -105,6 +106,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         SquaredInputGradients(NETWORK, W),
         CurvatureAlong(NETWORK, W, W / 10, np.ones(2)),
         ErrorSums(NETWORK, W, Poisson()),
+        DerivativeSums(NETWORK, W, Poisson()),
         GaussNewtonSums(NETWORK, W, Poisson()),
         LossAndGradient(NETWORK, W, Poisson(), DTYPE),
         LossAndSquares(NETWORK, W, Poisson()),

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 import sklearn_mlp
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPRegressor, _lazy_tables, _tables
 from sklearn_mlp.__main__ import ARTICLE_RMSE, _article_figure, main
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
@@ -325,6 +325,109 @@ def test_help_names_the_program_and_says_which_model_is_saved(
     assert "the model that was scored on the held-out rows (fitted without them)" in out
 
 
+# Several files, and large ones --------------------------------------------------------------
+
+
+def in_three_files(table: pd.DataFrame, suffix: str = ".csv") -> None:
+    """The table as part_0, part_1 and part_2."""
+    for i, rows in enumerate(np.array_split(np.arange(len(table)), 3)):
+        part, path = table.iloc[rows], f"part_{i}{suffix}"
+        part.to_csv(path, index=False) if suffix == ".csv" else part.to_parquet(path)
+
+
+@pytest.fixture
+def in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any file is too large for the memory."""
+    monkeypatch.setattr(_tables, "memory", lambda: 0)
+    monkeypatch.setattr(_lazy_tables, "BLOCK_BYTES", 3000)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_several_files_are_reported_on_as_one(
+    suffix: str, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_three_files(diabetes, suffix)
+    more = ["--target", TARGET, "--save", "m.joblib", *QUICK]
+
+    assert main(["diabetes.csv", *more]) == 0
+    of_one = capsys.readouterr().out.splitlines()
+    assert main([f"part_*{suffix}", *more]) == 0
+    of_three = capsys.readouterr().out.splitlines()
+
+    assert of_three[0] == f"data            part_0{suffix} and 2 more files: 442 rows, " + (
+        "target 'progression'"
+    )
+    assert of_three[1:-1] == of_one[1:-1]
+    assert of_three[-1].split()[-1] == f"model.predict(pandas.read_{suffix[1:]}('new{suffix}'))"
+
+
+@pytest.mark.usefixtures("in_blocks")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_large_files_are_read_in_blocks(
+    suffix: str, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diabetes.loc[:41, TARGET] = np.nan
+    in_three_files(diabetes.assign(nothing=np.nan), suffix)
+    more = ["--target", TARGET, "--hidden", "0", "--solver", "lbfgs", "--save", "m.joblib"]
+
+    assert main([*(f"part_{i}{suffix}" for i in range(3)), *more]) == 0
+
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert f"part_0{suffix} and 2 more files, target 'progression'" in captured.out
+    assert "42 rows without a target" in captured.out
+    assert "1 column without values: 'nothing'" in captured.out
+    (n_train, n_test) = re.findall(r"(\d+) to train on, (\d+) held out", captured.out)[0]
+    assert int(n_train) + int(n_test) == 400
+    assert re.search(
+        r"^cross-validated +not done: the data are read in blocks$", captured.out, re.M
+    )
+    # What ordinary least squares is known to reach on this set.
+    assert reported(captured.out, "held out") == pytest.approx((0.45, 56), rel=0.3)
+    model = joblib.load("m.joblib")
+    assert not model[-1].verbose
+    assert r2_score(diabetes[TARGET][42:], model.predict(diabetes[42:])) == pytest.approx(
+        0.5, abs=0.04
+    )
+
+
+@pytest.mark.usefixtures("in_blocks")
+def test_large_files_may_have_text_truth_values_and_gaps(
+    mixed: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["mixed.csv", "--target", "price", "--hidden", "0", "--save", "m.joblib"]
+    assert main(arguments) == 0
+
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "5 (1 numeric, 4 categorical)" in captured.out
+    assert reported(captured.out, "held out")[0] > 0.8
+    new = pd.read_csv("mixed.csv").drop(columns=["nothing", "price"]).head(40)
+    new.loc[35, "colour"] = "never seen"
+    from_parquet = new.convert_dtypes()  # other types, and another missing value
+    predictions = joblib.load("m.joblib").predict(new)
+    assert np.isfinite(predictions).all()
+    np.testing.assert_allclose(joblib.load("m.joblib").predict(from_parquet), predictions)
+
+
+@pytest.mark.usefixtures("in_blocks")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("y\n1\n2\n", "no column besides the target 'y'"),
+        ("x,y\n" + "1,cat\n" * 20, "the target 'y' is not numeric: it has values like 'cat'"),
+        ("x,y\n" + "1,\n" * 20, "the target 'y' has no values in the first rows"),
+        ("x,y\n" + ",1\n" * 20, "no column besides the target has any values"),
+        ("x,y\n" + "1,2\n" * 9, "at least 10 are needed to train on and 2 to hold out"),
+        ("x,y\n" + "1,2\n" * 20 + "1,inf\n", "the target 'y' has infinite values"),
+    ],
+)
+def test_what_is_wrong_with_large_files_is_one_line(
+    content: str, message: str, no_training: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_error([write_file(content), "--target", "y"], message, capsys)
+
+
 # Ctrl-C -------------------------------------------------------------------------------------
 
 
@@ -430,7 +533,9 @@ def test_a_file_that_cannot_be_used_is_one_line(
     ("arguments", "message"),
     [
         ("nowhere.csv --target y", "there is no file 'nowhere.csv'"),
-        (". --target y", "'.' is a folder, not a CSV file"),
+        ("diabetes.csv nowhere.csv --target y", "there is no file 'nowhere.csv'"),
+        ("nowhere*.csv --target y", "no file has a name like 'nowhere*.csv'"),
+        (". --target y", "'.' is a folder, not a CSV or Parquet file"),
         ("diabetes.csv", "which column is to be predicted? Add --target COLUMN"),
         ("diabetes.csv --target Progresion", "did you mean 'progression'?"),
         ("diabetes.csv --target zzz", "The columns are 'age', 'sex', 'bmi', 'bp', 's1'"),
@@ -451,8 +556,8 @@ def test_a_file_that_cannot_be_used_is_one_line(
         ("diabetes.csv --target bmi --random-state 4294967296", "random_state"),
         ("diabetes.csv --target bmi --solver newton", "invalid choice: 'newton'"),
         ("diabetes.csv --target bmi --figure f.png", "a figure of the article's run only"),
-        ("--target bmi", "--target: DATA.csv, the file to train on, is missing"),
-        ("--hidden 5", "--hidden: DATA.csv, the file to train on, is missing"),
+        ("--target bmi", "--target: DATA, the file to train on, is missing"),
+        ("--hidden 5", "--hidden: DATA, the file to train on, is missing"),
         ("--figure no/f.png", "--figure: there is no folder 'no'"),
         ("--figure f.txt", "should end in .png, .pdf or .svg"),
         ("--unknown", "unrecognized arguments: --unknown"),

@@ -1,8 +1,10 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from sklearn_mlp.network import Network, Workspace
+from sklearn_mlp.network import Network, PartialNetwork, Workspace
 from tests import reference
 from tests.strategies import Problem, problems
 
@@ -128,3 +130,29 @@ def test_initial_weights_follow_the_seed() -> None:
     draws = [network.initial_weights(np.random.RandomState(seed)) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).all()
+
+
+# Some of the inputs -----------------------------------------------------------------------------
+
+
+def test_a_partial_network_is_the_whole_one_whose_other_coefs_are_zero() -> None:
+    rng = np.random.default_rng(0)
+    whole = Network([4, 3, 2, 1], "tanh")
+    partial = pickle.loads(pickle.dumps(PartialNetwork(whole, np.array([1, 0, 1, 0], bool))))
+    assert partial.layer_sizes == (2, 3, 2, 1)
+    w, X = rng.normal(size=partial.n_parameters), rng.normal(size=(6, 4))
+    inputs = np.vstack([np.ones(6), X.T])
+    spread = partial.spread(w)
+    np.testing.assert_array_equal(whole.layers(spread)[0][[2, 4]], 0)
+    workspace = Workspace(partial.layer_sizes, 6, np.float64)
+    prediction = partial.forward(partial.layers(w), inputs, workspace).copy()
+    expected = reference.predict(spread, X, whole.layer_sizes, "tanh")
+    np.testing.assert_allclose(prediction.T, expected, rtol=1e-12)
+    J = partial.jacobian(partial.layers(w), inputs, workspace)
+    whole_J = reference.complex_step(
+        lambda v: reference.predict(v, X, whole.layer_sizes, "tanh"), spread
+    )
+    np.testing.assert_allclose(J.transpose(2, 0, 1), whole_J[..., partial.kept], rtol=1e-10)
+    g = np.empty_like(w)
+    partial.gradient(partial.layers(w), inputs, workspace, np.ones((1, 6)), partial.layers(g))
+    np.testing.assert_allclose(g, J.sum(axis=(0, 2)), rtol=1e-10)

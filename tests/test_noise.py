@@ -261,7 +261,7 @@ def test_the_share_of_constant_noise_is_the_largest_within_a_standard_error() ->
     densities = []
     for share in CONSTANTS:
         m = (1 - share) * varying + share
-        m = m * max(np.mean(squares / m), 1)
+        m = m * max(float(np.mean(squares / m)), 1)
         densities.append(norm.logpdf(np.sqrt(squares), scale=np.sqrt(m)))
     best = max(densities, key=np.sum)
     losses = [best - density for density in densities]

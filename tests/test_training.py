@@ -1,13 +1,14 @@
 """How training is begun, by which rule, and what becomes of several attempts."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import d2_pinball_score, r2_score
 
-from sklearn_mlp import SigmoidMLPRegressor, training
+from sklearn_mlp import SigmoidMLPRegressor, growth, memory, training
 from sklearn_mlp.data import Given, prepare
 from sklearn_mlp.losses import make_loss
 from sklearn_mlp.network import Network
@@ -17,6 +18,7 @@ from sklearn_mlp.solvers import (
     Adam,
     EvidenceMaximization,
     GradientDescent,
+    HeldOutContinuation,
     HeldOutDescent,
     LevenbergMarquardt,
     MinibatchSolver,
@@ -187,7 +189,7 @@ def test_auto_takes_a_solver_that_takes_the_loss(
         (
             {"hidden_layer_sizes": (100, 100, 100), "max_iter": 2},
             2000,
-            "adam: a step of lm over 1,800 rows",
+            "adam: the matrices of a step of lm over 1,800 rows",
         ),
     ],
 )
@@ -248,7 +250,7 @@ def test_a_rule_is_what_the_parameters_say(
     assert rule.gain == (0.5 if rule.name == "lm" else 1.0)
     assert type(rule.make_solver(np.random.RandomState(0))) is kind
     once = choose_rule(estimator, Network(SIZES, "sigmoid"), 50, one_epoch=True)
-    assert (once.max_iter, once.n_init) == (1, 1)
+    assert (once.max_iter, once.n_init) == (17 if rule.name == "lm" else 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,6 @@ def test_where_no_evidence_sets_the_penalty_held_out_rows_do() -> None:
         ({"solver": "lm"}, {}),
         ({"early_stopping": True}, {}),
         ({}, {"one_epoch": True}),
-        ({}, {"on_all_rows": True}),  # from given weights
     ],
 )
 def test_no_rows_are_held_out_unasked_where_anything_is_set(
@@ -298,6 +299,53 @@ def test_no_rows_are_held_out_unasked_where_anything_is_set(
     rule = choose_rule(regressor(**parameters), DEEP, 5_000, **arguments)
     assert rule.held_out == 0.0
     assert not isinstance(rule.make_solver(np.random.RandomState(0)), HeldOutDescent)
+
+
+def test_rows_are_held_out_for_given_weights_too() -> None:
+    rule = choose_rule(regressor(), DEEP, 5_000, one_epoch=False, goes_on=True)
+    assert (rule.name, rule.alpha, rule.held_out, rule.n_parts) == ("adam", 0.0, 0.1, 5)
+    assert isinstance(rule.make_solver(np.random.RandomState(0)), HeldOutContinuation)
+
+
+# Memory ---------------------------------------------------------------------------------------
+
+
+def test_lm_is_refused_where_its_matrices_are_larger_than_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = SigmoidMLPRegressor((3,), solver="lm", random_state=0)
+    P = 4 * 3 + 4  # of 3 inputs, for 30 rows
+    monkeypatch.setattr(training, "available_memory", lambda: 5 * 8 * P**2 - 1.0)
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    with pytest.raises(MemoryError, match="over 30 rows and 16 parameters"):
+        model.fit(X, X[:, 0])
+    assert not hasattr(model, "weights_")
+    monkeypatch.setattr(training, "available_memory", lambda: 5 * 8 * P**2 + 0.0)
+    fitted(model, X, X[:, 0])
+
+
+def test_verbose_says_what_does_not_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(growth, "MOST_NUMBERS", 16**2 - 1)
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    model = fitted(SigmoidMLPRegressor((3,), verbose=True, max_iter=2, random_state=0), X, X[:, 0])
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("adam: the matrices of a step of lm over 270 rows and 16 parameters")
+    assert "held-out rows set the penalty" in first
+    assert first.endswith("the error bars will be those of the last layer")
+    assert model.posterior_kind_ == "last layer"
+
+
+def test_the_memory_that_is_available_is_what_linux_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "meminfo"
+    file.write_text("MemTotal:  4096 kB\nMemAvailable:   1024 kB\n")
+    monkeypatch.setattr(memory, "MEMORY_FILE", file)
+    assert memory.available_memory() == 1024**2
+    monkeypatch.setattr(memory, "MEMORY_FILE", tmp_path / "nowhere")
+    assert memory.available_memory() > 1e8  # what is built in, or infinity
 
 
 # What comes of it ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from .adam import Adam
 from .base import Solver
 from .evidence import EvidenceMaximization
 from .gradient_descent import GradientDescent, StochasticGradientDescent
-from .held_out import HeldOutDescent
+from .held_out import HeldOutContinuation, HeldOutDescent
 from .lbfgs import LBFGS
 from .levenberg_marquardt import LevenbergMarquardt
 from .minibatch import MinibatchSolver
@@ -15,6 +15,7 @@ __all__ = [
     "Adam",
     "EvidenceMaximization",
     "GradientDescent",
+    "HeldOutContinuation",
     "HeldOutDescent",
     "LevenbergMarquardt",
     "MinibatchSolver",

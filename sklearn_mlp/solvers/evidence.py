@@ -166,7 +166,7 @@ def _ample(n: float, w: FloatArray) -> bool:
 
 def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) -> LaplacePosterior:
     """The posterior around other weights, or over other rows, with the precisions that suit."""
-    point, n = Point(w, objective.gauss_newton(w)), objective.rows.total_weight
+    point, n = Point(w, objective.gauss_newton(w)), objective.total_weight
     variance = objective.squared_targets() / n
     posterior = laplace(point, like.groups, like.alpha, like.beta, n)
     for _ in range(ESTIMATES_AT_A_POINT):
@@ -204,7 +204,7 @@ def uncertainty(objective: Objective) -> float:
     A change of the log evidence that is smaller means nothing.
     """
     n_outputs = objective.network.layer_sizes[-1]
-    return float(np.sqrt(objective.rows.total_weight * n_outputs / 2))
+    return float(np.sqrt(objective.total_weight * n_outputs / 2))
 
 
 @dataclass
@@ -249,7 +249,7 @@ class EvidenceMaximization(Solver):
             posterior = posterior_at(monitor.best_weights, objective, posterior)
         elif coarse is not objective:
             posterior = on_rows_of(objective, posterior)
-            n = objective.rows.total_weight
+            n = objective.total_weight
             monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
         self._posterior = calibrated(posterior, objective)
         return self._posterior.w
@@ -385,7 +385,7 @@ def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePo
         return None
     if bends_where_rows_are(objective, posterior.w):
         return posterior
-    variance = objective.squared_targets() / objective.rows.total_weight
+    variance = objective.squared_targets() / objective.total_weight
     noise = LEAST_NOISE_OF_FEW**2 * np.where(variance > 0, variance, 1)
     beta = np.minimum(posterior.beta, 1 / noise)
     return on_rows_of(objective, replace(posterior, beta=beta))
@@ -439,7 +439,7 @@ class Ascent:
     ) -> None:
         network, self.patience = objective.network, patience
         self.objective, self.monitor = objective, monitor
-        self.n = objective.rows.total_weight
+        self.n = objective.total_weight
         self.hidden = len(network.shapes) > 1
         self.groups = WeightGroups.by_layer(network, per_input=False)
         self.per_input = False
@@ -482,7 +482,7 @@ class Ascent:
     ) -> "Ascent":
         """An ascent that begins near a linear function, and with its noise."""
         network, n_outputs = objective.network, len(linear.beta)
-        variance = objective.squared_targets() / objective.rows.total_weight
+        variance = objective.squared_targets() / objective.total_weight
         beta = linear.beta * np.where(variance > 0, variance, 1)
         beta = np.minimum(beta, 1 / LEAST_NOISE_OF_LINEAR**2)
         w = network.linear_weights(linear.w.reshape(-1, n_outputs)[1:], rng)

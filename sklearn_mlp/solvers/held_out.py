@@ -27,6 +27,7 @@ neural networks and backpropagation-free machine learning models". Science 383, 
 """
 
 from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import RandomState
@@ -191,6 +192,8 @@ class HeldOutDescent(Solver):
         Shuffles the rows.
     """
 
+    small_coefs: ClassVar[float] = SMALL_COEFS
+
     learning_rate_init: float
     batch_size: int
     max_iter: int
@@ -247,13 +250,13 @@ class HeldOutDescent(Solver):
         strength: float,
         monitor: Monitor,
     ) -> Round:
-        """A round that begins with small coefs. It computes z-scores in float32, for speed."""
+        """A round from these weights. It computes z-scores in float32, for speed."""
         network, units = objective.network, objective.rows.units
         inputs = replace(units.inputs, scale=units.inputs.scale / factors)
         rows = objective.rows.in_units(replace(units, inputs=inputs, are_raw=False))
         rows = rows if units.are_raw else rows.in_dtype(np.float32)
         first = w.astype(rows.dtype)
-        network.layers(first)[0][1:] *= SMALL_COEFS
+        network.layers(first)[0][1:] *= self.small_coefs
         rule = LayerwiseAdam(
             self.beta_1,
             self.beta_2,
@@ -278,6 +281,46 @@ class HeldOutDescent(Solver):
                 attempts.end(monitor, this, this.best_weights)
             raise
         attempts.end(monitor, this, this.best_weights)
+
+
+@dataclass
+class HeldOutContinuation(HeldOutDescent):
+    """Rounds that go on from given weights, which are kept if no round is better.
+
+    The given weights know already how far each input matters, so the inputs are not weighed again,
+    and no coefs are made small. Each strength of the penalty has one round, until one is no better.
+    """
+
+    small_coefs: ClassVar[float] = 1.0
+
+    def _rounds(self, objective: Objective, w: FloatArray, attempts: Attempts[Round]) -> int:
+        """Make the rounds, as long as they are better. Return how many epochs are left."""
+        strengths = sorted(set(STRENGTHS))
+        factors = np.ones(objective.network.layer_sizes[0], w.dtype)
+        self._judge(objective, w, factors, attempts)
+        n_left, n_sketch = self.max_iter, max(1, int(SKETCH * self.max_iter))
+        for i, strength in enumerate(strengths, 1):
+            if not n_left or attempts.enough:
+                break
+            n_epochs = min(n_left, n_sketch)
+            attempt = attempts.begin("round", f"round {i} of {len(strengths)}", n_epochs)
+            this = self._round(objective, w, factors, strength, attempt)
+            self._run(this, n_epochs, attempt, attempts)
+            n_left -= attempt.n_iter
+            if attempts.found is not this and strength > 0:
+                break
+        return n_left
+
+    def _judge(
+        self, objective: Objective, w: FloatArray, factors: FloatArray, attempts: Attempts[Round]
+    ) -> None:
+        """Let the given weights count as a round, which is over."""
+        attempt = attempts.begin("round", "the given weights", 1)
+        this = self._round(objective, w, factors, 0.0, attempt)
+        attempt.record(w.astype(factors.dtype), objective.value(w))
+        attempt.n_stalled = attempt.n_iter_no_change + 1
+        attempt.converged = True
+        attempts.end(attempt, this, this.best_weights)
 
 
 def _still_rises(monitor: Monitor) -> bool:

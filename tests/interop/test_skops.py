@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPRegressor
 
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPRegressor, training
 from sklearn_mlp.interop import SKOPS_TRUSTED_TYPES, from_sklearn
 
 from .conftest import Data, MakeEnsemble, MakeModel
@@ -44,11 +44,12 @@ def test_noise_that_varies_survives_a_skops_file(data: Data, network: MakeModel)
     )
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd", "gd"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "gd", "lm"])
 def test_partial_fit_continues_after_a_skops_file(
     solver: str, data: Data, network: MakeModel
 ) -> None:
-    model = network(solver=solver).partial_fit(data.X[:40], data.y[:40])
+    alpha = "auto" if solver == "lm" else 1e-4
+    model = network(solver=solver, alpha=alpha).partial_fit(data.X[:40], data.y[:40])
     loaded = through_skops(model)
     loaded.partial_fit(data.X[40:], data.y[40:])
     model.partial_fit(data.X[40:], data.y[40:])
@@ -94,11 +95,21 @@ def fitted_estimators(data: Data, network: MakeModel, ensemble: MakeEnsemble) ->
     yield network(hidden=(60,), solver="adam", early_stopping=True).fit(X, y)  # the last layer
     for solver in ("auto", "lm"):
         yield network(solver=solver, alpha="auto").fit(X, y)
+    streamed = network(hidden=(2,), solver="lm", alpha="auto")
+    for _ in range(8):  # rows that are gone, and rows that are kept
+        yield streamed.partial_fit(np.repeat(X, 2, axis=0), np.repeat(y, 2))
     for solver in ("lbfgs", "adam", "sgd"):
         mlp = MLPRegressor(hidden_layer_sizes=(5,), solver=solver, max_iter=2, random_state=0)
         yield from_sklearn(mlp.fit(X, y))
     yield network(noise="varying").fit(X, y)
     yield SigmoidMLPRegressor(random_state=0).fit(X, y)
+    with pytest.MonkeyPatch.context() as patch:  # a fit that leaves out inputs on its way
+        patch.setattr(training, "AUTO_LM_COST", 3e6)
+        patch.setattr(training, "FEW_ROWS_COST", 3e6)
+        rng = np.random.default_rng(0)
+        many = rng.normal(size=(6_000, 6))
+        target = np.sin(many[:, 0]) + 0.3 * rng.normal(size=6_000)
+        yield SigmoidMLPRegressor((3,), random_state=0).fit(many, target)
     yield ensemble().fit(X, y)
     yield ensemble(network(solver="adam")).fit(X, y)
 

@@ -154,6 +154,50 @@ def test_an_interruption_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch)
     assert model.best_validation_score_ == max(model.validation_scores_)
 
 
+# From given weights -------------------------------------------------------------------------
+
+
+def test_training_goes_on_from_given_weights_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = fitted(regressor(max_iter=40), X, y)
+    model.set_params(warm_start=True, verbose=True)
+    for _ in range(2):
+        before = model.best_validation_score_
+        fitted(model, X, y)
+        assert model.best_validation_score_ >= before - 1e-9  # of the same held-out rows
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert "held-out rows set the penalty, and training goes on from the given weights" in first
+    assert second.startswith("30 of 300 rows are held out")
+    assert model.solver_ == "adam"
+
+
+def test_the_best_weights_are_kept_if_no_round_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(regressor(max_iter=60), X, y)
+    before = flat(model)
+    # Steps that only harm: up the gradient.
+    step = LayerwiseAdam.step
+    monkeypatch.setattr(LayerwiseAdam, "step", lambda self, w, g, n: step(self, w, -g, n))
+    fitted(model.set_params(warm_start=True), X, y)
+    np.testing.assert_allclose(flat(model), before, rtol=1e-9, atol=1e-12)
+
+
+def test_given_weights_that_fit_the_noise_are_regularised() -> None:
+    r = np.random.default_rng(0)
+    X, others, fresh = r.normal(size=(3, 500, 30))
+    y = X[:, 0] + r.normal(size=500)
+    parameters: dict[str, Any] = {"hidden_layer_sizes": (100, 100, 100), "random_state": 0}
+    model = SigmoidMLPRegressor(solver="lbfgs", alpha=0.0, max_iter=300, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    overfitted = r2_score(fresh[:, 0], model.predict(fresh))
+    model.set_params(solver="auto", alpha="auto", warm_start=True, max_iter=200)
+    fitted(model, others, others[:, 0] + r.normal(size=500))
+    assert model.solver_ == "adam"
+    assert r2_score(fresh[:, 0], model.predict(fresh)) > overfitted
+
+
 @pytest.mark.parametrize("kind", ["sparse", "float32", "weighted", "two outputs"])
 def test_it_takes_what_the_other_solvers_take(kind: str) -> None:
     dense = fitted(regressor(max_iter=10), X, y)
