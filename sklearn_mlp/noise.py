@@ -11,12 +11,9 @@ count as noise. With q = exp(u) / m, the slope is ∂ℓ/∂u = ½ q (1 - e²/m)
 c = ½ q², because the dispersion of squared normal errors is known.
 
 The evidence sets the penalty, as for the mean (see :mod:`~sklearn_mlp.posterior`), here with
-nothing else to estimate. Without row i, the network has there, by its own linearisation,
-
-    u_i + h_i ∂ℓ/∂u / (1 - c h_i),    h_i = j_i A⁻¹ j_iᵀ.
-
-From this follows a log density of each row that knows nothing of the row, neither in the mean nor
-in the noise. By it ``noise="auto"`` chooses.
+nothing else to estimate. Trained anew without a fifth of the rows, it says what the noise is at
+these. From this follows a log density of each row that knows nothing of the row, neither in the
+mean nor in the noise. By it ``noise="auto"`` chooses.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +24,7 @@ import numpy as np
 from ._typing import FloatArray
 from .losses import Loss
 from .network import Network
-from .objective import NetworkKernel, Objective
+from .objective import Objective
 from .posterior import LaplacePosterior, LeftOutErrors, Posterior
 from .rows import Block, RowKernel, Rows, Work
 
@@ -195,33 +192,6 @@ class NoiseVariances(RowKernel):
     def __call__(self, block: Block, work: Work) -> FloatArray:
         """Of shape (n_rows, n_outputs)."""
         return self.noise.variance(block, work).T
-
-
-@dataclass(frozen=True, eq=False)
-class LeftOutLogVariances(NetworkKernel, RowKernel):
-    """u at each row, of weights that were trained with it and without it."""
-
-    posterior: LaplacePosterior
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """With, and without."""
-        return (2,)
-
-    @property
-    def floats_per_row(self) -> int:
-        """A forward and a backward pass, and a row of the Jacobian."""
-        return self.jacobian_floats_per_row
-
-    def __call__(self, block: Block, work: Work) -> FloatArray:
-        """Of shape (n_rows, 2)."""
-        u = self.predict(block, work).copy()
-        workspace = work.workspace(self.network, block)
-        J = self.network.jacobian(self.layers, block.inputs, workspace)
-        h, loss = self.posterior.variance(J[0]), LogVariance()
-        s = 1.0 if block.weights is None else np.minimum(block.weights, 1)
-        left = np.maximum(1 - s * loss.curvature(u, block.targets) * h, 1e-6)
-        return np.vstack([u, u + s * h * loss.slope(u, block.targets) / left]).T
 
 
 # The estimate -----------------------------------------------------------------------------------

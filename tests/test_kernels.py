@@ -20,7 +20,6 @@ from sklearn_mlp.losses import Poisson
 from sklearn_mlp.model import InputGradients, Model, SquaredErrors, SquaredInputGradients
 from sklearn_mlp.network import Network
 from sklearn_mlp.noise import (
-    LeftOutLogVariances,
     LogVariance,
     LogVarianceNetwork,
     NoiseVariances,
@@ -124,7 +123,6 @@ KERNELS: dict[type, Kernel[Any]] = {
         LeftOutErrors(((1.0, LeaveOneOutErrors(NETWORK, W, a_posterior(), True, a_noise())),)),
         PredictiveMixtures(NETWORK, a_posterior(), a_noise()),
         NoiseVariances(a_noise()),
-        LeftOutLogVariances(OF_NOISE, W_OF_NOISE, of_noise()),
         FallOfSquares((a_member(0.4), a_member(0.6)), (a_member(1.0),)),
         _MomentsOfColumns(5),
         FactorOfOutputLayer(NETWORK, W),
