@@ -469,7 +469,8 @@ default="sigmoid"
             DataFrame of the same partitions, and so with `sample_weight`.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights of the rows. An integer weight has the same effect as that many copies
-            of the row.
+            of the row. With ``alpha="auto"``, on the squared error, weights of a mean below 1 are
+            scaled to a mean of 1: n rows count as n rows at least, also if the weights sum to 1.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation rows for `early_stopping`, which then holds no rows of X out. To have a
             :class:`~sklearn.pipeline.Pipeline` transform them as it transforms X, use
@@ -487,7 +488,8 @@ default="sigmoid"
         ------
         ValueError
             If the data are not finite numbers of matching shapes (or partitions), if y is negative
-            and the `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
+            and the `loss` is "poisson", if the weights sum to less than 1e-100 or more than 1e100,
+            if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
         RuntimeError
@@ -615,6 +617,7 @@ default="sigmoid"
         data = prepare(
             self, given, validation, loss=loss, rng=rng, is_first=is_first,
             moments=start.moments, keeps_units=start.keeps_units and self.solver == "lm",
+            in_parts=start.one_epoch,
         )  # fmt: skip
         network, networks = choose_networks(self, data, start)
         rule = choose_rule(
