@@ -143,7 +143,7 @@ def workers(n_rows: int, turns: int) -> list[Figures]:
         busiest: dict[str, list[float]] = {}
         for n in ("1", "2"):
             cluster = LocalCluster(
-                int(n), threads_per_worker=1, processes=True, dashboard_address=":0"
+                n_workers=int(n), threads_per_worker=1, processes=True, dashboard_address=":0"
             )
             client = Client(cluster, set_as_default=False)
             clusters.append((client, cluster))
@@ -327,7 +327,7 @@ def scheduling(turns: int) -> Figures:
 
     n_tasks = 1_000
     with (
-        LocalCluster(1, threads_per_worker=1, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
 
