@@ -55,7 +55,7 @@ QUICK = 50
 N_PARTITIONS = 20
 CHUNK = 10_000
 """Rows of a chunk of the stream."""
-MOST_TIMES = 10
+MOST_TIMES = 6
 """The loop over chunks is given up when it has taken so many times as long as our fit."""
 N_TEST = 20_000
 ONE_THREAD = "Dask with one thread / in memory"
@@ -467,14 +467,14 @@ def draw(results: dict[str, list[Figures]], path: Path) -> None:
             seconds = [float(np.median(f["seconds"][side])) for f in found]
             if found:
                 rows = [f["rows"] for f in found]
-                left.loglog(rows, seconds, style, color=colour, label=f'"{case}", {side}')
+                left.loglog(rows, seconds, style, ms=4, color=colour, label=f'"{case}", {side}')
         for f in (f for f in results.get("workers", []) if f["case"] == case):
             seconds = [float(np.median(f["cpu"][n])) for n in ("1", "2")]
-            right.plot([1, 2], seconds, "o-", color=colour, label=f'"{case}"')
+            right.plot([1, 2], seconds, "o-", ms=4, color=colour, label=f'"{case}"')
             right.plot([1, 2], [seconds[0], seconds[0] / 2], ":", color=colour)
     left.set(xlabel="rows", ylabel="processor seconds", title="an iteration, one thread")
     right.set(
-        xlabel="worker processes", ylabel="processor seconds of the busier worker",
+        xlabel="worker processes", ylabel="processor seconds, busier worker",
         title="a fit (dotted: half the time by two)", xticks=[1, 2],
     )  # fmt: skip
     right.set_ylim(bottom=0)
