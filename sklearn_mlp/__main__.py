@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 import joblib
@@ -28,7 +29,7 @@ from sklearn.model_selection import KFold, cross_validate, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from ._lazy_tables import BLOCK_BYTES, LazyTable, Summary, summaries
+from ._lazy_tables import BLOCK_BYTES, LazyTable, Summary, fit_on_disk, summaries
 from ._tables import (
     MEMORY_SHARE,
     TableError,
@@ -318,17 +319,26 @@ def _run_files(arguments: argparse.Namespace) -> None:
         if arguments.save.resolve() in [path.resolve() for path in paths]:
             raise CommandError(f"--save: {str(arguments.save)!r} is the data file itself")
     try:
-        train = _train_in_blocks if are_large(paths) else _train_in_memory
-        model = train(paths, arguments)
+        if are_large(paths):
+            # The error bars may still need the encoded rows when the model is saved.
+            with TemporaryDirectory(prefix="sklearn-mlp-", ignore_cleanup_errors=True) as folder:
+                _save(_train_in_blocks(paths, arguments, Path(folder)), paths, arguments.save)
+        else:
+            _save(_train_in_memory(paths, arguments), paths, arguments.save)
     except ValueError as error:  # the data are beyond floating point, or training diverged
         raise CommandError(str(error)) from error
-    if arguments.save is not None:
-        joblib.dump(model, arguments.save)
-        read_new = "read_parquet('new.parquet')" if is_parquet(paths[0]) else "read_csv('new.csv')"
-        _line("saved", f"{arguments.save}, the model scored on the held-out rows; to use it:")
-        _line("", "import joblib, pandas")
-        _line("", f"model = joblib.load({str(arguments.save)!r})")
-        _line("", f"model.predict(pandas.{read_new})")
+
+
+def _save(model: Pipeline, paths: Sequence[Path], path: Path | None) -> None:
+    """Save the model if there is a path for it, and say how to use it."""
+    if path is None:
+        return
+    joblib.dump(model, path)
+    read_new = "read_parquet('new.parquet')" if is_parquet(paths[0]) else "read_csv('new.csv')"
+    _line("saved", f"{path}, the model scored on the held-out rows; to use it:")
+    _line("", "import joblib, pandas")
+    _line("", f"model = joblib.load({str(path)!r})")
+    _line("", f"model.predict(pandas.{read_new})")
 
 
 def _train_in_memory(paths: Sequence[Path], arguments: argparse.Namespace) -> Pipeline:
@@ -511,8 +521,13 @@ def _cross_validate(
 # Data that are large for the memory ---------------------------------------------------------
 
 
-def _train_in_blocks(paths: Sequence[Path], arguments: argparse.Namespace) -> Pipeline:
-    """Train on files that are read in blocks at each pass, and score the held-out rows."""
+def _train_in_blocks(
+    paths: Sequence[Path], arguments: argparse.Namespace, folder: Path
+) -> Pipeline:
+    """Train on files that are read in blocks, and score the held-out rows.
+
+    The encoded rows are kept in the folder, if there is room for them.
+    """
     target, seed = arguments.target, arguments.random_state
     table = LazyTable.of(paths)
     _check_target(table.head, target)
@@ -531,7 +546,11 @@ def _train_in_blocks(paths: Sequence[Path], arguments: argparse.Namespace) -> Pi
     columns, regressor = _columns().fit(X), _regressor(arguments).set_params(verbose=True)
     _line("medians", f"and categories: those of {_count(len(X), 'row')}, drawn at random")
     with _warnings_as_lines(_not_converged(arguments, 1)):
-        regressor.fit(*train.arrays(columns, list(X.columns)))
+        if fit_on_disk(in_train.n_rows, columns, folder):
+            regressor.fit(*train.kept(columns, list(X.columns), folder))
+        else:
+            _line("disk", "too full to keep the encoded rows: each pass reads the files again")
+            regressor.fit(*train.arrays(columns, list(X.columns)))
     model = make_pipeline(columns, regressor.set_params(verbose=False))
     r2, rmse = test.scores(model, list(X.columns))
     _report(regressor, " not done: the data are read in blocks", r2, rmse)

@@ -1,18 +1,23 @@
-"""Tables that the command line reads in blocks, again at each pass over the rows.
+"""Tables that the command line reads in blocks.
+
+Training goes over the rows many times. So their features are encoded once and kept in files of
+numbers, which each pass maps into memory. Where the disk is too full, they are read again instead.
 
 A block is some lines of a CSV file or some row groups of a Parquet file. They are the partitions of
 a Dask DataFrame, of which the regressor sees each as arrays. This module imports Dask and pyarrow
 only in functions.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
@@ -39,6 +44,9 @@ SAMPLE_ROWS = 20_000
 """About so many training rows say what the medians and the categories are. Their median is within
 0.01 standard deviations of that of all rows. They see a category that a thousandth of the rows has
 in about 20 rows."""
+
+DISK_SHARE = 0.5
+"""Encoded rows are kept in files if they take at most this share of the free disk."""
 
 
 class Part(NamedTuple):
@@ -296,7 +304,7 @@ class Blocks:
     target: str
 
     def arrays(self, columns: BaseEstimator, features: list[str]) -> tuple[Any, Any]:
-        """The transformed features and the target, as Dask arrays.
+        """The transformed features and the target, as Dask arrays. Each pass reads the files again.
 
         Parameters
         ----------
@@ -304,16 +312,24 @@ class Blocks:
             Fitted, for the features.
         features : list of str
         """
-        import dask.array as da
         from dask import delayed
 
         task, shared = delayed(_encoded, nout=2, pure=False), delayed(columns, traverse=False)
         pairs = [task(rows, shared, features, self.target) for rows in self.tasks]
-        n_inputs = len(columns.get_feature_names_out())
-        X = [da.from_delayed(pair[0], (np.nan, n_inputs), np.float64) for pair in pairs]
-        y = [da.from_delayed(pair[1], (np.nan,), np.float64) for pair in pairs]
-        unknown = {"allow_unknown_chunksizes": True}
-        return da.concatenate(X, **unknown), da.concatenate(y, **unknown)
+        return _concatenated(pairs, [np.nan] * len(pairs), n_inputs(columns))
+
+    def kept(self, columns: BaseEstimator, features: list[str], folder: Path) -> tuple[Any, Any]:
+        """The same as :meth:`arrays`, written to files in a folder, which each pass maps."""
+        from dask import delayed
+
+        task, shared = delayed(_keep, pure=False), delayed(columns, traverse=False)
+        paths = [folder / f"{i}.joblib" for i in range(len(self.tasks))]
+        numbers = compute([
+            task(rows, shared, features, self.target, path)
+            for rows, path in zip(self.tasks, paths, strict=True)
+        ])  # fmt: skip
+        load = delayed(partial(joblib.load, mmap_mode="r"), nout=2, pure=False)
+        return _concatenated([load(path) for path in paths], numbers, n_inputs(columns))
 
     def scores(self, model: BaseEstimator, features: list[str]) -> tuple[float, float]:
         """R² and the RMSE of the predictions of a fitted model."""
@@ -359,6 +375,34 @@ def _whole(parts: Sequence[Summary]) -> Summary:
     )
 
 
+def n_inputs(columns: BaseEstimator) -> int:
+    """The number of columns that a fitted ColumnTransformer gives."""
+    return len(columns.get_feature_names_out())
+
+
+def fit_on_disk(n_rows: int, columns: BaseEstimator, folder: Path) -> bool:
+    """Whether so many transformed rows and their target are better kept in the folder."""
+    n_bytes = 8 * n_rows * (n_inputs(columns) + 1)
+    return n_bytes <= DISK_SHARE * shutil.disk_usage(folder).free
+
+
+def _concatenated(pairs: Sequence[Any], numbers: Sequence[float], n_inputs: int) -> tuple[Any, Any]:
+    """Tasks of X and y, with so many rows, as two Dask arrays."""
+    import dask.array as da
+
+    parts = list(zip(pairs, numbers, strict=True))
+    X = [da.from_delayed(pair[0], (n, n_inputs), np.float64) for pair, n in parts]
+    y = [da.from_delayed(pair[1], (n,), np.float64) for pair, n in parts]
+    return tuple(da.concatenate(part, allow_unknown_chunksizes=True) for part in (X, y))
+
+
+def _keep(rows: pd.DataFrame, columns: Any, features: list[str], target: str, path: Path) -> int:
+    """Write the transformed features and the target to a file. The number of its rows."""
+    X, y = _encoded(rows, columns, features, target)
+    joblib.dump((X, y), path)
+    return len(y)
+
+
 def _encoded(
     rows: pd.DataFrame, columns: Any, features: list[str], target: str
 ) -> tuple[Any, FloatArray]:
@@ -366,7 +410,7 @@ def _encoded(
     known = rows[rows[target].notna()]
     y = known[target].to_numpy()
     if not len(known):
-        return np.empty((0, len(columns.get_feature_names_out()))), y
+        return np.empty((0, n_inputs(columns))), y
     return columns.transform(known[features]), y
 
 

@@ -22,11 +22,11 @@ belong to them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.linalg.blas import dsyrk, dtrsm
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtpttr, dtrtri, dtrttp
 
 from ._typing import BoolArray, FloatArray, IntArray
 
@@ -234,6 +234,14 @@ class DenseFactor:
     """The Cholesky factor L, lower triangular, of A = L Lᵀ."""
 
     L: FloatArray
+
+    def __getstate__(self) -> dict[str, Any]:
+        """L without the triangle of zeros, which is half of it."""
+        return {"order": len(self.L), "packed": dtrttp(self.L, uplo="L")[0]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        L, _ = dtpttr(state["order"], state["packed"], uplo="L")
+        object.__setattr__(self, "L", np.asfortranarray(np.tril(L)))
 
     @property
     def log_determinant(self) -> float:

@@ -1,7 +1,6 @@
 """Prepare the data of a fit: check, split and standardise them, once and in one place."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,11 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
+from ._lazy import lazy
 from ._typing import FloatArray, MatrixLike, Regressor
 from .distributed import FLOATS, checked_collections, collections_of, is_dask
 from .losses import Loss
-from .rows import Rows
+from .rows import Rows, refuse_extreme_weights
 from .standardize import Moments, Scaling, Units
 
 
@@ -70,7 +70,7 @@ class Data:
         held_out = self.held_out and self.held_out.in_dtype(dtype)
         return replace(self, rows=self.rows.in_dtype(dtype), held_out=held_out)
 
-    @cached_property
+    @lazy
     def trained_on(self) -> Given:
         """The given data without the held-out rows."""
         index = self.rows.index
@@ -94,6 +94,7 @@ def prepare(
     is_first: bool,
     moments: tuple[Moments, Moments] | None,
     keeps_units: bool = False,
+    in_parts: bool = False,
 ) -> Data:
     """Check, split and standardise the data of a fit.
 
@@ -113,6 +114,8 @@ def prepare(
         The moments of the data of earlier calls. The units take them into account.
     keeps_units : bool, default=False
         Whether the units are those of these moments alone.
+    in_parts : bool, default=False
+        Whether these rows are only some. Then their weights stay as they are.
 
     Returns
     -------
@@ -124,6 +127,8 @@ def prepare(
         If the data cannot be used. The message says why.
     """
     rows, held_out = _checked(estimator, given, reset=is_first), None
+    if estimator.alpha == "auto" and estimator.loss == "squared_error" and not in_parts:
+        rows = rows.counted()
     if validation is not None:
         held_out = _checked_validation(estimator, validation, rows)
     elif estimator.early_stopping:
@@ -164,16 +169,19 @@ def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
     """Rows of X as float32 or float64, y as float64, and the weights in X's dtype."""
     if is_dask(given.X):
         return checked_collections(estimator, *given, reset=reset)
-    X, y = validate_data(
-        estimator,
-        given.X,
-        given.y,
-        accept_sparse="csr",
-        multi_output=True,
-        y_numeric=True,
-        dtype=FLOATS,
-        reset=reset,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # of the sums by which it looks for NaN
+        X, y = validate_data(
+            estimator,
+            given.X,
+            given.y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=True,
+            dtype=FLOATS,
+            reset=reset,
+        )
+    if y.dtype.kind in "mM":
+        raise ValueError("y has dates or times: make them numbers, such as days since a date.")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     y = y.astype(np.float64, copy=False)
@@ -185,6 +193,8 @@ def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
         )
         if not sample_weight.any():
             raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
+        with np.errstate(over="ignore"):
+            refuse_extreme_weights(float(sample_weight.sum(dtype=np.float64)))
     return Rows(X, y.reshape(X.shape[0], -1), sample_weight)
 
 
@@ -257,7 +267,8 @@ def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(X.sum()):
                 return X
-    return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
 
 
 def checked_quantiles(quantiles: ArrayLike) -> FloatArray:

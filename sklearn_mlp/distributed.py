@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from operator import methodcaller
 from typing import Any, NamedTuple, Self
 
@@ -25,8 +25,20 @@ from numpy.random import RandomState
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight, _num_samples, validate_data
 
+from ._lazy import lazy
 from ._typing import FloatArray, IntArray, Regressor
-from .rows import Budget, Kernel, Result, RowKernel, Rows, State, Total, Work, one_blas_thread
+from .rows import (
+    Budget,
+    Kernel,
+    Result,
+    RowKernel,
+    Rows,
+    State,
+    Total,
+    Work,
+    one_blas_thread,
+    refuse_extreme_weights,
+)
 from .standardize import Moments, Units
 
 FLOATS = (np.float64, np.float32)
@@ -130,6 +142,8 @@ class Layout:
     dtype: np.dtype[Any]
     on_grid: bool
     budget: Budget
+    weight: float = 1.0
+    """What weights are multiplied by."""
 
     @classmethod
     def as_given(cls, dtype: np.dtype[Any]) -> Self:
@@ -147,6 +161,8 @@ class Layout:
         for some in drawn:
             every = np.arange(len(y)) if index is None else index
             index = every[some.positions(len(every))]
+        if s is not None and self.weight != 1:
+            s = (s * self.weight).astype(s.dtype)
         return Rows(
             X, y, s, index=index, units=self.units, dtype=self.dtype, on_grid=self.on_grid,
             budget=replace(self.budget, threaded=NO_THREADS, kept=0),
@@ -238,10 +254,23 @@ class DaskRows(Rows):
         self.index = None
         self.work = Work(self.n_rows, self.dtype, 0)
 
-    @cached_property
+    @lazy
     def total_weight(self) -> float:  # type: ignore[override]  # here it may take a pass
         """Σs, the sum of the rows' weights."""
-        return self.sum(TotalWeight()) if self.is_weighted else float(self.n_rows)
+        if not self.is_weighted:
+            return float(self.n_rows)
+        return self._moments[0].weight if self._moments else self.sum(TotalWeight())
+
+    def counted(self) -> "DaskRows":
+        """The same rows, with weights of a mean of 1 if their mean is less."""
+        if self.total_weight >= self.n_rows:
+            return self
+        factor = self.n_rows / self.total_weight
+        rows = self._like(weight=self.layout.weight * factor)
+        if self._moments is not None:
+            inputs, targets = (replace(m, weight=factor * m.weight) for m in self._moments)
+            rows._moments = inputs, targets
+        return rows
 
     @property
     def X_dtype(self) -> np.dtype[Any]:  # noqa: N802  # X is its name
@@ -589,6 +618,8 @@ def as_arrays(
     s = np.asarray(s, X.dtype)
     if finite and s.any():  # where all are 0, other partitions may have other weights
         s = _check_sample_weight(s, X, dtype=X.dtype, ensure_non_negative=True)
+        with np.errstate(over="ignore"):
+            refuse_extreme_weights(float(s.sum(dtype=np.float64)))
     kept = s > 0
     return (X, y, s) if kept.all() else (X[kept], y[kept], s[kept])
 

@@ -115,7 +115,8 @@ class Model:
         with np.errstate(over="ignore"):
             variance = self._standardized(X).gather(kernel)
             std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
-        return std.astype(self._dtype(X))
+            dtype = self._dtype(X)
+            return np.maximum(std.astype(dtype), least_std(dtype))
 
     def noise_std_at(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of the noise at each row, of shape (n_samples, n_outputs)."""
@@ -139,9 +140,21 @@ class Model:
         return Mixture(shares, scale * both[:, 0] + center, scale * np.sqrt(both[:, 1]))
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
-        """∂ŷ/∂x for each row, output and input, of shape (n_samples, n_outputs, n_features)."""
-        with np.errstate(over="ignore"):
-            return self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
+        """∂ŷ/∂x for each row, output and input, of shape (n_samples, n_outputs, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a derivative overflows.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient = self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
+        if not np.isfinite(gradient).all():
+            raise ValueError(
+                f"The derivatives by the inputs overflow {gradient.dtype}: rescale the columns of "
+                "X and y to values around 1."
+            )
+        return gradient
 
     def r2(self, rows: Rows) -> float:
         """R² of the predictions for rows in raw units."""
@@ -188,6 +201,11 @@ class Model:
         """The precision of each weight group. The keys are names of the estimator's attributes."""
         assert self.posterior is not None
         return self.posterior.precisions(len(self.weights))
+
+
+def least_std(dtype: DTypeLike) -> float:
+    """The least standard deviation that is not 0, so that densities stay finite."""
+    return float(np.finfo(dtype).tiny)
 
 
 def mean_r2(squares: FloatArray, squared_deviations: FloatArray) -> float:

@@ -127,6 +127,7 @@ class Monitor(History):
         if n_stalled is not None and self.loss_curve:
             self.best_loss = min(self.loss_curve)
             self.n_stalled = n_stalled
+            self._first_loss = self.loss_curve[0]
 
     def fork(self, name: str, heading: str, max_iter: int | None) -> Self:
         """A new monitor for one of several attempts, with the same settings and no history.

@@ -15,7 +15,7 @@ contiguous, and a layer with its bias is a single matrix product.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache, cached_property
+from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -24,6 +24,7 @@ from numpy.linalg import qr, svd
 from numpy.random import RandomState
 from numpy.typing import DTypeLike
 
+from ._lazy import lazy
 from ._typing import BoolArray, FloatArray, IntArray
 from .activations import ACTIVATIONS
 
@@ -72,12 +73,12 @@ class Workspace:
         self.error = np.empty_like(self.prediction)
         self.w: FloatArray | None = None
 
-    @cached_property
+    @lazy
     def deltas(self) -> list[FloatArray]:
         """δ of each hidden layer. Like the slopes, allocated only for a backward pass."""
         return [np.empty_like(h) for h in self.units]
 
-    @cached_property
+    @lazy
     def slopes(self) -> list[FloatArray]:
         """f' of each hidden layer."""
         return [np.empty_like(h) for h in self.units]

@@ -387,10 +387,10 @@ def choice_of_inputs(gamma: FloatArray) -> float:
 def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePosterior:
     """The posterior at the minimum of an objective with a penalty of fixed strength.
 
-    The penalty is then the ratio of the prior's precision to the noise's: α = alpha β, with
-    one β for all outputs but in the noise of each. The prior holds for the hidden biases too,
-    which the penalty leaves out: under a flat one, the bias of a unit that has no part in the
-    output would count as a parameter that the data determine.
+    The penalty is then the ratio of the prior's precision to the noise's: α = alpha β. Each output
+    has the β of its own noise, and the layers that all share that of all together. The prior holds
+    for the hidden biases too, which the penalty leaves out: under a flat one, the bias of a unit
+    that has no part in the output would count as a parameter that the data determine.
     """
     n, network = objective.rows.total_weight, objective.network
     n_outputs = network.layer_sizes[-1]
@@ -401,10 +401,11 @@ def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePoste
     all_rows = n * n_outputs
     free = max(all_rows - unscaled.n_effective_parameters, LEAST_FREE_ROWS * all_rows)
     beta = float(np.clip(free / max(point.sums.E.sum(), 1e-300), *NOISE_RANGE))
-    posterior = laplace(point, groups, beta * alpha, np.full(n_outputs, beta), n)
     free_of_output = np.maximum(n - unscaled.gamma_of_output, LEAST_FREE_ROWS * n)
     noise = np.clip(free_of_output / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
-    return calibrated(replace(posterior, beta=noise), objective)
+    for i, group in enumerate(groups.names):
+        alpha[i] *= beta if group.unit is None else noise[group.unit]
+    return calibrated(laplace(point, groups, alpha, noise, n), objective)
 
 
 # What the posterior says of predictions -------------------------------------------------------

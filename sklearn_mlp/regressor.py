@@ -207,7 +207,7 @@ default="sigmoid"
         outliers. A smaller value gives outliers less weight.
     quantile : float, default=0.5
         The quantile that the "pinball" loss predicts, between 0 and 1.
-    noise : {"auto", "constant", "varying"}, default="auto"
+    noise : {"constant", "auto", "varying"}, default="constant"
         Whether the noise has one level, or is a function of the inputs (homoscedastic and
         heteroscedastic in the words of statistics):
 
@@ -444,7 +444,7 @@ default="sigmoid"
         standardize: bool = True,
         huber_delta: float = 1.35,
         quantile: float = 0.5,
-        noise: str = "auto",
+        noise: str = "constant",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -501,7 +501,8 @@ default="sigmoid"
             DataFrame of the same partitions, and so with `sample_weight`.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights of the rows. An integer weight has the same effect as that many copies
-            of the row.
+            of the row. With ``alpha="auto"``, on the squared error, weights of a mean below 1 are
+            scaled to a mean of 1: n rows count as n rows at least, also if the weights sum to 1.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation rows for `early_stopping`, which then holds no rows of X out. To have a
             :class:`~sklearn.pipeline.Pipeline` transform them as it transforms X, use
@@ -519,7 +520,8 @@ default="sigmoid"
         ------
         ValueError
             If the data are not finite numbers of matching shapes (or partitions), if y is negative
-            and the `loss` is "poisson", if the `solver` does not support the `loss`, if only one of
+            and the `loss` is "poisson", if the weights sum to less than 1e-100 or more than 1e100,
+            if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
             training diverges. The estimator then stays as it was.
         RuntimeError
@@ -650,6 +652,7 @@ default="sigmoid"
         data = prepare(
             self, given, validation, loss=loss, rng=rng, is_first=is_first,
             moments=start.moments, keeps_units=start.keeps_units and self.solver == "lm",
+            in_parts=start.one_epoch,
         )  # fmt: skip
         network, networks = choose_networks(self, data, start)
         rule = choose_rule(

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -24,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils.parallel import _get_threadpool_controller
 
+from ._lazy import lazy
 from ._typing import FloatArray, IntArray, MatrixLike
 from .network import Network, Workspace
 from .standardize import Moments, Scaling, Units
@@ -34,6 +34,9 @@ State = TypeVar("State")
 
 GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
+
+WEIGHT_RANGE = (1e-100, 1e100)
+"""Between these is the sum of the rows' weights, so that neither it nor its inverse overflows."""
 
 _blas_is_limited = threading.Lock()
 """Held by the pass over the data that has limited BLAS to one thread.
@@ -57,6 +60,16 @@ def one_blas_thread() -> Iterator[None]:
             yield
     finally:
         _blas_is_limited.release()
+
+
+def refuse_extreme_weights(total: float) -> None:
+    """Raise a ValueError if the weights sum to a total that is too large or too small."""
+    least, most = WEIGHT_RANGE
+    if not least <= total <= most:
+        raise ValueError(
+            f"The values of sample_weight sum to {total:.3g}: multiply them by a number that makes "
+            "them about 1."
+        )
 
 
 @dataclass(frozen=True)
@@ -289,6 +302,20 @@ class Rows:
             self.total_weight = float(weights.sum())
         self.work = Work(self.n_rows, self.dtype, self.budget.kept)
 
+    def counted(self) -> "Rows":
+        """The same rows, with weights of a mean of 1 if their mean is less.
+
+        So n rows count as n rows at least.
+        """
+        s = self.sample_weight
+        if s is None or self.total_weight >= self.n_rows:
+            return self
+        scaled = (s * (self.n_rows / self.total_weight)).astype(s.dtype)
+        return Rows(
+            self.X, self.y, scaled, index=self.index, units=self._units, dtype=self.dtype,
+            on_grid=self.on_grid, budget=self.budget,
+        )  # fmt: skip
+
     def _like(self, **changes: Any) -> "Rows":
         """The same rows, with some arguments changed."""
         own = {
@@ -310,12 +337,12 @@ class Rows:
         """Number of columns of X and y together."""
         return self.n_inputs + self.n_outputs
 
-    @cached_property
+    @lazy
     def units(self) -> Units:
         """The units of the blocks."""
         return self._units or Units.raw(self.n_inputs, self.n_outputs)
 
-    @cached_property
+    @lazy
     def _kept(self) -> Block | None:
         """All rows as read, if they are few."""
         few = self.n_rows * self.n_columns <= self.budget.kept
@@ -445,7 +472,7 @@ class Rows:
             inputs, targets = self.sum(_MomentsOfColumns(self.n_columns))
         return inputs, targets
 
-    @cached_property
+    @lazy
     def squared_deviations(self) -> FloatArray:
         """Σ s (y - ȳ)² of each target."""
         targets = self.moments()[1]

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import d2_pinball_score
 from sklearn.utils import check_random_state
 
+from ._lazy import lazy
 from ._typing import FloatArray, Regressor
 from ._warnings import warn
 from .committee import PATIENCE, WIDTHS, Climb, Member, MixturePosterior, rungs
@@ -487,7 +488,7 @@ class Plan:
             then += "; the error bars will be those of the last layer"
         return f"{rule.name}: {why}{then}"
 
-    @cached_property
+    @lazy
     def rows(self) -> Rows:
         """The rows to train on. In second-order training their order does not matter."""
         in_order = self.rule.name != "lm" or self.noise is not None

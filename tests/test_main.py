@@ -411,6 +411,23 @@ def test_large_files_may_have_text_truth_values_and_gaps(
 
 
 @pytest.mark.usefixtures("in_blocks")
+def test_files_are_read_again_where_the_disk_is_full(
+    diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["diabetes.csv", "--target", TARGET, "--hidden", "0", "--solver", "lbfgs"]
+    assert main(arguments) == 0
+    kept = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(_lazy_tables, "DISK_SHARE", 0.0)
+    assert main(arguments) == 0
+    read = capsys.readouterr().out.splitlines()
+
+    full = "disk            too full to keep the encoded rows: each pass reads the files again"
+    assert full in read
+    assert full not in kept
+    assert read[-2:] == kept[-2:]  # the errors
+
+
+@pytest.mark.usefixtures("in_blocks")
 @pytest.mark.parametrize(
     ("content", "message"),
     [

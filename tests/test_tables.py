@@ -1,11 +1,14 @@
+import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array, issparse
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score, root_mean_squared_error
@@ -323,6 +326,41 @@ def test_a_pass_reads_each_block_once(n_read: list[int], monkeypatch: pytest.Mon
     X, y = train.arrays(size, ["size"])
     compute([*X.to_delayed().ravel(), *y.to_delayed().ravel()])
     assert len(n_read) == len(lazy.parts)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_encoded_rows_are_kept_in_files(
+    sparse: bool, n_read: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_lazy_tables, "BLOCK_BYTES", 500)
+    lazy = LazyTable.of([written(table_of(), "a.csv")])
+    train = lazy.split("y", 0.3, 0)[0]
+    known = rows_of(train).dropna(subset="y")
+    encode = csr_array if sparse else np.asarray
+    size = FunctionTransformer(
+        lambda t: encode(t.fillna(0.0)), feature_names_out=lambda _, names: names
+    ).fit(known[["size"]])
+
+    X, y = train.kept(size, ["size"], tmp_path)
+    n_read.clear()
+    parts = compute([*X.to_delayed().ravel()])
+
+    assert not n_read
+    assert X.shape == (len(known), 1)
+    assert all(issparse(part) == sparse for part in parts if part.shape[0])
+    found = [part.toarray() if issparse(part) else part for part in parts]
+    np.testing.assert_array_equal(np.concatenate(found), known[["size"]].fillna(0.0))
+    np.testing.assert_array_equal(y.compute(), known["y"])
+
+
+def test_rows_are_kept_only_where_the_disk_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = FunctionTransformer(feature_names_out="one-to-one").fit(np.ones((2, 9)))
+    needed = 8 * (9 + 1) * 100 / _lazy_tables.DISK_SHARE  # 9 features and a target
+    for free, fit in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        assert _lazy_tables.fit_on_disk(100, columns, tmp_path) == fit
 
 
 def test_a_summary_counts_the_rows_and_draws_some(monkeypatch: pytest.MonkeyPatch) -> None:

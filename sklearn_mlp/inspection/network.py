@@ -350,7 +350,12 @@ class NetworkDisplay(Display):
             }
             labels.append(
                 [
-                    ax.annotate(shortened(names[unit], LONGEST_NAME), (i, height), **style)
+                    ax.annotate(
+                        shortened(names[unit], LONGEST_NAME),
+                        (i, height),
+                        parse_math=False,  # "$" is a character
+                        **style,
+                    )
                     for unit, height in zip(column.units, column.heights, strict=True)
                 ]
             )

@@ -165,7 +165,7 @@ class SensitivityDisplay(Display):
             self._draw_strips(ax, D, values, rows, scatter_kwargs)
             self._mark_rms(ax, D, marker_kwargs)
             ax.set_xlabel(self.label)
-        ax.set_yticks(np.arange(n_shown), shown_names)
+        ax.set_yticks(np.arange(n_shown), shown_names, parse_math=False)  # "$" is a character
         ax.set_ylim(n_shown - 0.5, -0.5)  # the largest on top
         ax.tick_params(axis="y", length=0)
         if n_shown < len(names):

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import FloatArray
 from ..committee import MixturePosterior
 from ..ensemble import SigmoidMLPEnsembleRegressor
-from ..model import Model
+from ..model import Model, least_std
 from ..network import Network
 from ..posterior import GaussianPosterior
 from ..regressor import SigmoidMLPRegressor
@@ -212,6 +212,9 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     return_std = _wants_std(container, estimator)
     models = _models(estimator, with_posterior=return_std)
     results = _mixture(graph, models, X, return_std=return_std)
+    if return_std:
+        is_double = guess_proto_type(operator.outputs[1].type) == graph.double
+        results[1] = graph("Max", results[1], least_std(np.float64 if is_double else np.float32))
     for result, output in zip(results, operator.outputs, strict=True):
         graph("Cast", result, to=guess_proto_type(output.type), output=output.full_name)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_mlp import SigmoidMLPRegressor, training
@@ -123,6 +124,19 @@ def test_the_trusted_types_are_those_of_fitted_estimators_and_no_others(
     assert set(SKOPS_TRUSTED_TYPES) - found == set()
     for file in files:
         skops.io.loads(file, trusted=SKOPS_TRUSTED_TYPES)
+
+
+def test_a_fitted_search_needs_two_types_of_scikit_learn_too(data: Data) -> None:
+    search = GridSearchCV(SigmoidMLPRegressor(()), {"alpha": ["auto", 1.0]}, cv=2)
+    file = skops.io.dumps(search.fit(data.X, data.y))
+    of_a_search = [
+        "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.model_selection._split.KFold",
+    ]  # as the page on other tools says
+    untrusted = set(skops.io.get_untrusted_types(data=file))
+    assert untrusted - set(SKOPS_TRUSTED_TYPES) <= set(of_a_search)
+    loaded = skops.io.loads(file, trusted=SKOPS_TRUSTED_TYPES + of_a_search)
+    np.testing.assert_array_equal(loaded.predict(data.X), search.predict(data.X))
 
 
 def test_no_trusted_type_is_listed_twice() -> None:
