@@ -184,7 +184,7 @@ def test_weights_are_one_on_average_and_the_level_is_the_mean() -> None:
 
 def test_noise_that_grows_is_found() -> None:
     X, y, std = growing(2_000)
-    model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
+    model = fitted(SigmoidMLPRegressor(noise="auto", random_state=0), X, y)
     assert model.noise_ == "varying"
     error = model.predict_noise_std(X) - std
     assert np.sqrt(np.mean(error**2)) < 0.1 * np.sqrt(np.mean(std**2))
@@ -456,7 +456,8 @@ def test_other_losses_and_parts_have_no_noise_that_varies() -> None:
         SigmoidMLPRegressor(loss="huber", noise="varying").fit(X, y)
     with pytest.raises(ValueError, match="noise='varying' needs all rows at once"):
         SigmoidMLPRegressor(noise="varying").partial_fit(X, y)
-    SigmoidMLPRegressor((3,), loss="huber", max_iter=20, tol=10, random_state=0).fit(X, y)
+    huber = SigmoidMLPRegressor((3,), loss="huber", noise="auto", max_iter=20, tol=10)
+    assert not hasattr(huber.set_params(random_state=0).fit(X, y), "noise_")
     with pytest.raises(ValueError, match="'noise' parameter"):
         SigmoidMLPRegressor(noise="loud").fit(X, y)
 
@@ -503,7 +504,8 @@ def test_quantiles_of_one_network_are_gaussian() -> None:
 
 
 def test_quantiles_of_the_default_are_those_of_its_mixture() -> None:
-    model = fitted(SigmoidMLPRegressor(random_state=0, max_iter=40), X[:100], y[:100])
+    model = SigmoidMLPRegressor(noise="varying", random_state=0, max_iter=40)
+    model = fitted(model, X[:100], y[:100])
     mixture = model._with_posterior().mixture(FRESH)
     assert len(mixture.shares) > 1
     mean, std = model.predict(FRESH, return_std=True)
