@@ -884,7 +884,7 @@ default="sigmoid"
         >>> rng = np.random.default_rng(0)
         >>> X = rng.uniform(0, 1, size=(500, 1))
         >>> y = X[:, 0] + (0.1 + X[:, 0]) * rng.normal(size=500)
-        >>> model = SigmoidMLPRegressor(random_state=0).fit(X, y)
+        >>> model = SigmoidMLPRegressor(noise="varying", random_state=0).fit(X, y)
         >>> model.noise_
         'varying'
         >>> left, right = model.predict_noise_std([[0.1], [0.9]])  # 0.2 and 1.0 in truth
