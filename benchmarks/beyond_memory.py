@@ -105,7 +105,8 @@ WRITERS = {"mapped": write_mapped, "parquet": write_parquet}
 def read(kind: str, folder: Path) -> tuple[Any, Any]:
     """X and y. Nothing is read yet."""
     if kind == "mapped":
-        return tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in "Xy")  # type: ignore[return-value]
+        X, y = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in "Xy")
+        return X, y
     import dask.dataframe as dd
 
     frame = dd.read_parquet(folder)

@@ -398,7 +398,7 @@ def client_of_threads() -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("client")
-def test_a_search_runs_on_the_workers() -> None:
+def test_a_search_and_an_ensemble_run_on_the_workers() -> None:
     candidates = {"alpha": [1e-3, 1.0, 1e3]}
     model = SigmoidMLPRegressor((2,), solver="lbfgs", tol=1e-2, random_state=0)
     search = GridSearchCV(model, candidates, cv=2)
@@ -409,6 +409,11 @@ def test_a_search_runs_on_the_workers() -> None:
         np.testing.assert_allclose(search.cv_results_[name], here.cv_results_[name], rtol=1e-6)
     assert search.best_params_ == here.best_params_
     np.testing.assert_allclose(search.predict(X), here.predict(X), rtol=1e-6)
+    ensemble = SigmoidMLPEnsembleRegressor(model, n_estimators=2, n_jobs=2, random_state=0)
+    alone = clone(ensemble).fit(X, Y)
+    with joblib.parallel_config("dask"):
+        ensemble.fit(X, Y)
+    np.testing.assert_allclose(ensemble.predict(X), alone.predict(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("persisted", [False, True])
