@@ -5,6 +5,7 @@ step between two rows, and no row says where. Two of them can make a spike there
 seen.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,36 +16,63 @@ from ..network import Workspace
 from ..objective import NetworkKernel, Objective
 from ..rows import Block, Sums, Work
 
-MOST_ROWS = 1_000
-"""On the way from so many rows to their neighbours the function is looked at. """
+MOST_NUMBERS = 20_000
+"""On the way from so many rows, times columns, to their neighbours the function is looked at."""
 
 NEAREST = 7
-"""They have so many neighbours, with themselves, enough to have some on each side."""
+"""They have so many neighbours, enough to have some on each side."""
 
 PARTS = (0.25, 0.5, 0.75)
-"""The parts of the way at which it is looked at."""
+"""The parts of the way at which it is looked at, and where a unit of the first layer is half on."""
 
 LEAST_UNIT = 1e-7
 """A hidden unit has no part in the output if all its weights to the next layer are smaller. Weights
 to the output are in deviations of y."""
 
 
-def is_tame(objective: Objective, w: FloatArray) -> bool:
-    """Whether the function stays near the range of the targets between neighbouring rows.
+class BetweenRows:
+    """What a network is on the ways from rows to their neighbours. With many rows, from some.
 
-    It may leave the range by its own width. With many rows, only some are looked at.
+    Parameters
+    ----------
+    objective : Objective
+        Of the network, over the rows.
     """
-    network, rows = objective.network, objective.rows
-    n_some = min(rows.n_rows, MOST_ROWS)
-    block = rows.take(np.linspace(0, rows.n_rows - 1, n_some).astype(np.intp)).whole()
-    X, y = block.inputs.T, block.targets
-    nearest = NearestNeighbors(n_neighbors=min(NEAREST, n_some)).fit(X)
-    ways = X[nearest.kneighbors(return_distance=False).T] - X
-    between = np.vstack([X, *(X + part * way for way in ways for part in PARTS)])
-    workspace = Workspace(network.layer_sizes, len(between), rows.dtype)
-    z = network.pass_over(w, np.ascontiguousarray(between.T), workspace)
-    low, high = y.min(axis=1, keepdims=True), y.max(axis=1, keepdims=True)
-    return bool((np.abs(2 * z - low - high) <= 3 * (high - low)).all())
+
+    def __init__(self, objective: Objective) -> None:
+        rows = objective.rows
+        self.network, self.dtype = objective.network, rows.dtype
+        n_some = min(rows.n_rows, 1 + MOST_NUMBERS // rows.n_inputs)
+        block = rows.take(np.linspace(0, rows.n_rows - 1, n_some).astype(np.intp)).whole()
+        self.lowest = block.targets.min(axis=1, keepdims=True)
+        self.highest = block.targets.max(axis=1, keepdims=True)
+        self.X = block.inputs.T
+        nearest = NearestNeighbors(n_neighbors=min(NEAREST + 1, n_some)).fit(self.X)
+        self.ways = self.X[nearest.kneighbors(self.X, return_distance=False).T[1:]] - self.X
+
+    def is_tame(self, w: FloatArray) -> bool:
+        """Whether the function leaves the range of the targets by no more than half its width."""
+        points = [self.X, *(self.X + part * way for way in self.ways for part in PARTS)]
+        if len(self.network.shapes) > 1:
+            points += self._half_on(self.network.layers(w)[0])
+        inputs = np.ascontiguousarray(np.vstack(points).T)
+        workspace = Workspace(self.network.layer_sizes, inputs.shape[1], self.dtype)
+        with np.errstate(over="ignore"):
+            z = self.network.pass_over(w, inputs, workspace)
+        beyond = np.abs(2 * z - self.lowest - self.highest)
+        return bool((beyond <= 2 * (self.highest - self.lowest)).all())
+
+    def _half_on(self, W: FloatArray) -> Iterator[FloatArray]:
+        """Where the units with these weights have an input of 0 on the ways from each row.
+
+        A spike can be as narrow as one likes, but it has its two steps where its units are half on.
+        """
+        start = self.network.seen(self.X.T).T @ W
+        for way in self.ways:
+            slope = self.network.seen(way.T).T @ W
+            row, unit = np.nonzero(np.abs(2 * start + slope) < np.abs(slope))
+            part = -start[row, unit] / slope[row, unit]
+            yield self.X[row] + part[:, np.newaxis] * way[row]
 
 
 def bends_where_rows_are(objective: Objective, w: FloatArray) -> bool:

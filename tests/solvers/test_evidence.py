@@ -16,7 +16,7 @@ from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.between_rows import bends_where_rows_are, is_tame
+from sklearn_mlp.solvers.between_rows import BetweenRows, bends_where_rows_are
 from sklearn_mlp.solvers.evidence import (
     BEHIND,
     SMALL_WEIGHTS,
@@ -459,6 +459,7 @@ def steps(positions: list[float], heights: list[float], slope: float) -> np.ndar
         ([-0.5, 0.3], [1.0, 1.0], 4.0, True, True),
         ([-0.53, 0.32], [1.0, 1.0], 400.0, True, False),  # each step between two rows
         ([0.01, 0.04], [100.0, -100.0], 400.0, False, False),  # a spike between two rows
+        ([0.004, 0.008], [20.0, -20.0], 700.0, False, False),  # narrower than the quarter of a way
     ],
 )
 def test_weights_that_no_row_has_seen_at_work(
@@ -467,7 +468,7 @@ def test_weights_that_no_row_has_seen_at_work(
     x = np.linspace(-1, 1, 41)[:, np.newaxis]
     objective = Objective(Network([1, 2, 1], "sigmoid"), Rows(x, np.sign(x)), 0.0)
     w = steps(positions, heights, slope)
-    assert is_tame(objective, w) == tame
+    assert BetweenRows(objective).is_tame(w) == tame
     assert bends_where_rows_are(objective, w) == bends
 
 
@@ -479,6 +480,18 @@ def test_a_steep_unit_without_a_part_in_the_output_does_not_matter() -> None:
     assert bends_where_rows_are(objective, w)
     w[-1] = 1.0
     assert not bends_where_rows_are(objective, w)
+
+
+@pytest.mark.parametrize("n_rows", [50, 150])
+@pytest.mark.parametrize("seed", range(3))
+def test_steps_without_noise_have_no_spikes_between_rows(n_rows: int, seed: int) -> None:
+    x = np.random.default_rng(1).uniform(size=(n_rows + 2_000, 1))
+    y = 2.0 * (x > 0.3) - (x > 0.6) + (x > 0.5) - 1.5 * (x > 0.7) + (x > 0.4)
+    model = fitted(SigmoidMLPRegressor(random_state=seed), x[:n_rows], y[:n_rows, 0])
+    y_hat = model.predict(x[n_rows:])
+    assert model.score(x[n_rows:], y[n_rows:, 0]) > 0.8
+    assert y_hat.min() > -2.0 - 1.5
+    assert y_hat.max() < 3.0 + 1.5
 
 
 @pytest.mark.parametrize("seed", range(3))
