@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import RandomState
 
-from .._lazy import lazy
 from .._typing import FloatArray
 from ..monitor import Attempts, Monitor
 from ..network import Network
@@ -34,7 +33,7 @@ from ..posterior import (
 )
 from ..rows import GRID
 from .base import Solver
-from .between_rows import BetweenRows, bends_where_rows_are
+from .between_rows import bends_where_rows_are, has_spikes, is_tame
 from .levenberg_marquardt import Damping, step
 from .variable_projection import VariableProjection
 
@@ -385,7 +384,7 @@ def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePo
     None if the function is wild there. If no row says where it bends, the noise is at least
     LEAST_NOISE_OF_FEW, so that the posterior takes for uncertain what hardly moves the rows.
     """
-    if not BetweenRows(objective).is_tame(posterior.w):
+    if has_spikes(objective, posterior.w) or not is_tame(objective, posterior.w):
         return None
     if bends_where_rows_are(objective, posterior.w):
         return posterior
@@ -613,13 +612,10 @@ class Ascent:
 
     @property
     def _is_credible(self) -> bool:
-        """Whether the weights, if they hardly leave an error, are not wild between the rows."""
+        """Whether the weights, if they hardly leave an error, make no spikes between the rows."""
         noise_free = bool((NOISE_FREE**2 * self.n * self.variance > self.point.sums.E).any())
-        return not noise_free or self._between_rows.is_tame(self.point.w)
-
-    @lazy
-    def _between_rows(self) -> BetweenRows:
-        return BetweenRows(self.objective)
+        spikes = self.hidden and noise_free and has_spikes(self.objective, self.point.w)
+        return not spikes
 
     @property
     def _is_over(self) -> bool:

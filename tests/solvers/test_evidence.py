@@ -16,7 +16,7 @@ from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.between_rows import BetweenRows, bends_where_rows_are
+from sklearn_mlp.solvers.between_rows import bends_where_rows_are, has_spikes, is_tame
 from sklearn_mlp.solvers.evidence import (
     BEHIND,
     SMALL_WEIGHTS,
@@ -454,21 +454,27 @@ def steps(positions: list[float], heights: list[float], slope: float) -> np.ndar
 
 
 @pytest.mark.parametrize(
-    ("positions", "heights", "slope", "tame", "bends"),
+    ("positions", "heights", "slope", "tame", "spikes", "bends"),
     [
-        ([-0.5, 0.3], [1.0, 1.0], 4.0, True, True),
-        ([-0.53, 0.32], [1.0, 1.0], 400.0, True, False),  # each step between two rows
-        ([0.01, 0.04], [100.0, -100.0], 400.0, False, False),  # a spike between two rows
-        ([0.004, 0.008], [20.0, -20.0], 700.0, False, False),  # narrower than the quarter of a way
+        ([-0.5, 0.3], [1.0, 1.0], 4.0, True, False, True),
+        ([-0.53, 0.32], [1.0, 1.0], 400.0, True, False, False),  # each step between two rows
+        ([0.01, 0.04], [100.0, -100.0], 400.0, False, True, False),  # a spike between two rows
+        ([0.004, 0.008], [20.0, -20.0], 700.0, True, True, False),  # in its first quarter
     ],
 )
 def test_weights_that_no_row_has_seen_at_work(
-    positions: list[float], heights: list[float], slope: float, tame: bool, bends: bool
+    positions: list[float],
+    heights: list[float],
+    slope: float,
+    tame: bool,
+    spikes: bool,
+    bends: bool,
 ) -> None:
     x = np.linspace(-1, 1, 41)[:, np.newaxis]
     objective = Objective(Network([1, 2, 1], "sigmoid"), Rows(x, np.sign(x)), 0.0)
     w = steps(positions, heights, slope)
-    assert BetweenRows(objective).is_tame(w) == tame
+    assert is_tame(objective, w) == tame
+    assert has_spikes(objective, w) == spikes
     assert bends_where_rows_are(objective, w) == bends
 
 
