@@ -5,6 +5,7 @@
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
     python -m benchmarks noise             # error bars where the noise is known: see noise.py
+    python -m benchmarks counts            # counts and amounts: see counts.py
     python -m benchmarks small             # how stable the default is: see small_tables.py
     python -m benchmarks time_by_rows      # how the time grows: see time_by_rows.py
     python -m benchmarks beyond_memory     # files larger than the memory: see beyond_memory.py
@@ -36,6 +37,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import (
     beyond_memory,
+    counts,
     dask_rows,
     noise,
     peers,
@@ -115,8 +117,8 @@ APART = {
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["noise"]:
-        noise.main(sys.argv[2:])
+    if sys.argv[1:2] in (["noise"], ["counts"]):
+        (noise if sys.argv[1] == "noise" else counts).main(sys.argv[2:])
         return
     name, *others = sys.argv[1:] or [""]
     if name in APART:

@@ -36,7 +36,13 @@ from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import Noise, Objective
-from .posterior import Gaussian, LaplacePosterior, LeaveOneOutErrors, calibrated
+from .posterior import (
+    Gaussian,
+    LaplacePosterior,
+    LeaveOneOutErrors,
+    calibrated,
+    with_normalizer,
+)
 from .rows import Block, Kernel, Sums, Work
 from .solvers.between_rows import LEAST_UNIT
 from .solvers.evidence import EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
@@ -118,6 +124,10 @@ class Member:
         """How far the leaving out of rows by linearisation is believed, from 0 to 1."""
         full, none = TRUSTED
         return float(np.clip((none - self.determined) / (none - full), 0, 1))
+
+    def with_normalizer(self, objective: Objective) -> "Member":
+        """With the log densities of the distribution whose deviance the loss is."""
+        return replace(self, posterior=with_normalizer(self.posterior, objective))
 
     def as_tried(self) -> dict[str, Any]:
         """What it is and what it came to."""
@@ -367,7 +377,8 @@ class Climb:
             self._rung(network, found)
             if self.solver.exact or found.enough:
                 return
-            deeper.append(two_layers(network))
+            if self.objective_of(network).loss.is_quadratic:  # whose errors can be compared
+                deeper.append(two_layers(network))
             if not self._is_better(n_below):
                 break
         for network in filter(None, deeper):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 from ._lazy import lazy
 from ._typing import FloatArray, MatrixLike, Regressor
 from .distributed import FLOATS, checked_collections, collections_of, is_dask
-from .losses import Loss
+from .losses import Loss, refuse_targets
 from .rows import Rows, refuse_extreme_weights
 from .standardize import Moments, Scaling, Units
 
@@ -127,7 +127,8 @@ def prepare(
         If the data cannot be used. The message says why.
     """
     rows, held_out = _checked(estimator, given, reset=is_first), None
-    if estimator.alpha == "auto" and estimator.loss == "squared_error" and not in_parts:
+    relative = estimator.loss in ("squared_error", "gamma")  # a count of 0 or 1 has its own weight
+    if estimator.alpha == "auto" and relative and not in_parts:
         rows = rows.counted()
     if validation is not None:
         held_out = _checked_validation(estimator, validation, rows)
@@ -185,7 +186,7 @@ def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     y = y.astype(np.float64, copy=False)
-    _refuse_negative(estimator, y, "y")
+    refuse_targets(estimator.loss, float(y.min()), "y")
     sample_weight = given.sample_weight
     if sample_weight is not None:
         sample_weight = _check_sample_weight(
@@ -196,11 +197,6 @@ def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
         with np.errstate(over="ignore"):
             refuse_extreme_weights(float(sample_weight.sum(dtype=np.float64)))
     return Rows(X, y.reshape(X.shape[0], -1), sample_weight)
-
-
-def _refuse_negative(estimator: Regressor, y: FloatArray, name: str) -> None:
-    if estimator.loss == "poisson" and (y < 0).any():
-        raise ValueError(f"loss='poisson' requires non-negative {name}.")
 
 
 def given_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | None:
@@ -242,7 +238,7 @@ def _checked_validation_arrays(estimator: Regressor, validation: Given, dtype: D
     y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
     check_consistent_length(X_val, y_val)
     y_val = y_val.reshape(len(y_val), -1)
-    _refuse_negative(estimator, y_val, "y_val")
+    refuse_targets(estimator.loss, float(y_val.min()), "y_val")
     if sample_weight is not None:
         sample_weight = _check_sample_weight(
             sample_weight, X_val, dtype=dtype, ensure_non_negative=True

@@ -27,6 +27,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples, validat
 
 from ._lazy import lazy
 from ._typing import FloatArray, IntArray, Regressor
+from .losses import refuse_targets
 from .rows import (
     Budget,
     Kernel,
@@ -681,8 +682,7 @@ def checked_collections(
     if not present:
         none = "All rows have a sample_weight of 0" if any(s.n_given for s in found) else "No rows"
         raise ValueError(f"{none}: there is nothing to fit.")
-    if estimator.loss == "poisson" and min(one.least_target for one in present) < 0:
-        raise ValueError("loss='poisson' requires non-negative y.")
+    refuse_targets(estimator.loss, min(one.least_target for one in present), "y")
     dtype = np.result_type(*(one.dtype for one in present if one.dtype))
     load = delayed(as_arrays, pure=False)
     rows = DaskRows(

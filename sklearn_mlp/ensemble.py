@@ -402,7 +402,13 @@ def _fit_member(
 def _mixture_of(member: Any, X: MatrixLike) -> Mixture:
     """The predictive distribution of a member."""
     if isinstance(member, SigmoidMLPRegressor):
-        return member._for_error_bars("predict_quantiles").mixture(X)
+        model = member._for_error_bars("predict_quantiles")
+        if model.power:
+            raise ValueError(
+                "predict_quantiles of an ensemble is for loss='squared_error': with "
+                f"loss={member.loss!r} take that of a single SigmoidMLPRegressor."
+            )
+        return model.mixture(X)
     _refuse_unknown({"return_std": True}, member, member.predict)
     mean, std = (a.reshape(len(a), -1, 1) for a in member.predict(X, return_std=True))
     return Mixture(np.ones(1), mean, std)

@@ -12,7 +12,13 @@ nowhere below it (iteratively reweighted least squares: Huber, 1981, section 7.8
     squared error    ½ (z - y)²
     Huber            ½ (z - y)² up to |z - y| = δ, and δ (|z - y| - δ/2) from there
     Poisson          exp(z) - y z + y log y - y: half the deviance, with ŷ = exp(z)
+    gamma            y exp(-z) + z - log y - 1: half the deviance, with ŷ = exp(z)
     pinball          max((1 - q)(z - y), q (y - z)), smallest at the quantile q of y
+
+Three of them are the deviance of a distribution of y, an exponential dispersion model with the
+dispersion φ, mean ŷ and variance φ ŷᵖ (Jørgensen, 1987): the normal with p = 0, Poisson's with
+p = 1 and φ = 1, the gamma with p = 2. Its logarithm is -ℓ/φ and something that does not depend on
+z. Only with such a loss there is an evidence.
 """
 
 from abc import ABC, abstractmethod
@@ -21,6 +27,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import gammaln, xlogy
 
 from ._typing import FloatArray
 
@@ -41,17 +48,29 @@ class Loss(ABC):
         not meaningful.
     is_quadratic : bool
         Whether it is the squared error. Only then is the best output layer a linear problem
-        and the noise Gaussian, as the evidence needs.
+        and the noise Gaussian.
+    power : int or None
+        p of the distribution whose deviance it is; None if it is that of none.
+    dispersion : float or None
+        φ; None if it has to be estimated.
     """
 
     out_activation: ClassVar[str] = "identity"
     is_robust: ClassVar[bool] = False
     is_quadratic: ClassVar[bool] = False
+    power: ClassVar[int | None] = None
+    dispersion: ClassVar[float | None] = None
 
     @property
     def center(self) -> float:
         """The quantile of the targets that a robust loss takes as their center."""
         return 0.5
+
+    def constant(self, mean: FloatArray) -> FloatArray:
+        """z for which the prediction is this mean of the targets, or 1 if that is 0."""
+        if self.out_activation == "identity":
+            return mean
+        return np.log(np.where(mean > 0, mean, 1))
 
     @abstractmethod
     def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -68,6 +87,10 @@ class Loss(ABC):
     def slope(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """∂ℓ/∂z."""
         return self.value_and_slope(z, y)[1]
+
+    def log_normalizer(self, y: FloatArray, beta: float) -> FloatArray:
+        """What the log density of y has beside -βℓ, with β = 1/φ."""
+        raise NotImplementedError  # of the losses that are no deviance, nobody asks
 
     # Over the rows of a block, one column for each ------------------------------------------
 
@@ -117,6 +140,7 @@ class SquaredError(Loss):
     """
 
     is_quadratic: ClassVar[bool] = True
+    power: ClassVar[int | None] = 0
 
     def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """½ e² and e."""
@@ -126,6 +150,10 @@ class SquaredError(Loss):
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """∂²ℓ/∂z² = 1."""
         return np.ones_like(z)
+
+    def log_normalizer(self, y: FloatArray, beta: float) -> FloatArray:
+        """½ log(β / 2π)."""
+        return np.full_like(y, 0.5 * np.log(beta / (2 * np.pi)))
 
     def sum_and_seed(
         self, z: FloatArray, y: FloatArray, s: FloatArray | None, seed: FloatArray
@@ -203,6 +231,8 @@ class Poisson(Loss):
     """
 
     out_activation: ClassVar[str] = "exp"
+    power: ClassVar[int | None] = 1
+    dispersion: ClassVar[float | None] = 1.0
 
     def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """exp(z) - y z + y log y - y, and exp(z) - y."""
@@ -213,6 +243,48 @@ class Poisson(Loss):
     def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """∂²ℓ/∂z² = exp(z)."""
         return np.maximum(np.exp(z), np.finfo(z.dtype).tiny)
+
+    def log_normalizer(self, y: FloatArray, beta: float) -> FloatArray:
+        """The logarithm of yʸ exp(-y) / y!, where y need not be a whole number."""
+        log_probability: FloatArray = xlogy(y, y) - y - gammaln(y + 1)
+        return log_probability
+
+
+@dataclass(frozen=True)
+class Gamma(Loss):
+    """Half the deviance of the gamma distribution with the mean ŷ = exp(z).
+
+    With t = y / ŷ,
+
+        ℓ = t - 1 - log t,    ∂ℓ/∂z = 1 - t,    ∂²ℓ/∂z² = t.
+
+    The units of y do not matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mlp.losses import Gamma
+    >>> z, y = np.log([1.0, 2.0]), np.array([2.0, 2.0])
+    >>> Gamma().value(z, y).round(3), Gamma().slope(z, y)
+    (array([0.307, 0.   ]), array([-1.,  0.]))
+    """
+
+    out_activation: ClassVar[str] = "exp"
+    power: ClassVar[int | None] = 2
+
+    def value_and_slope(self, z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """y exp(-z) + z - log y - 1, and 1 - y exp(-z)."""
+        u = np.log(y) - z
+        excess = np.expm1(u)
+        return excess - u, 0.0 - excess
+
+    def curvature(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """∂²ℓ/∂z² = y exp(-z)."""
+        return np.maximum(np.exp(np.log(y) - z), np.finfo(z.dtype).tiny)
+
+    def log_normalizer(self, y: FloatArray, beta: float) -> FloatArray:
+        """β log β - β - log Γ(β) - log y."""
+        return beta * np.log(beta) - beta - float(gammaln(beta)) - np.log(y)
 
 
 @dataclass(frozen=True)
@@ -269,8 +341,11 @@ class Pinball(Loss):
         return [replace(self, width=width) for width in WIDTHS]
 
 
-LOSSES = ("squared_error", "huber", "poisson", "pinball")
+LOSSES = ("squared_error", "huber", "poisson", "gamma", "pinball")
 """The names of the losses."""
+
+DEVIANCES = ("squared_error", "poisson", "gamma")
+"""Those that are the deviance of a distribution of y, so that there is an evidence."""
 
 
 def make_loss(name: str, *, huber_delta: float, quantile: float) -> Loss:
@@ -291,4 +366,13 @@ def make_loss(name: str, *, huber_delta: float, quantile: float) -> Loss:
         return Huber(float(huber_delta))
     if name == "pinball":
         return Pinball(float(quantile))
-    return Poisson() if name == "poisson" else SquaredError()
+    losses: dict[str, Loss] = {"poisson": Poisson(), "gamma": Gamma()}
+    return losses.get(name, SquaredError())
+
+
+def refuse_targets(loss: str, least: float, name: str) -> None:
+    """Raise a ValueError if the loss has no value for the least of the targets."""
+    if loss == "poisson" and least < 0:
+        raise ValueError(f"loss='poisson' requires non-negative {name}.")
+    if loss == "gamma" and least <= 0:
+        raise ValueError(f"loss='gamma' requires positive {name}, and it has {least:.3g}.")

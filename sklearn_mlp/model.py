@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy.stats import gamma, nbinom
 
 from ._typing import FloatArray, MatrixLike
 from .activations import OUTPUT_ACTIVATIONS
@@ -16,7 +17,12 @@ from .mixture import Mixture
 from .network import Network, PartialNetwork
 from .noise import NoiseVariances, VaryingNoise
 from .objective import NetworkKernel, Objective, Predictions
-from .posterior import Posterior, PredictiveMixtures, PredictiveVariances
+from .posterior import (
+    DispersionVariances,
+    Posterior,
+    PredictiveMixtures,
+    PredictiveVariances,
+)
 from .rows import Block, RowKernel, Rows, Work
 from .standardize import Scaling, Units, change_units
 
@@ -41,6 +47,8 @@ class Model:
         How much each input matters, summing to one. None if there is no posterior.
     noise : VaryingNoise or None
         The noise as a function of the inputs, in `units`. None if it is constant.
+    power : int
+        p, if the variance of an observation is φ ŷᵖ: see :mod:`~sklearn_mlp.losses`.
 
     Examples
     --------
@@ -59,6 +67,7 @@ class Model:
     posterior: Posterior | None = None
     relevances: FloatArray | None = None
     noise: VaryingNoise | None = None
+    power: int = 0
 
     @classmethod
     def of_weights(cls, weights: list[FloatArray], activation: str, link: str = "identity") -> Self:
@@ -77,6 +86,7 @@ class Model:
         posterior: Posterior | None = None,
         relevances: FloatArray | None = None,
         noise: VaryingNoise | None = None,
+        power: int = 0,
     ) -> Self:
         """A model with the weights of the flat vector ``w``, which acts on data in `units`.
 
@@ -95,7 +105,7 @@ class Model:
                 f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
                 "rescale the columns of X and y to values around 1."
             )
-        return cls(network, weights, units, link, posterior, relevances, noise)
+        return cls(network, weights, units, link, posterior, relevances, noise, power)
 
     @property
     def standardized_weights(self) -> list[FloatArray]:
@@ -111,21 +121,49 @@ class Model:
     def std(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of a new observation, of shape (n_samples, n_outputs)."""
         assert self.posterior is not None
-        kernel = PredictiveVariances(self.network, self.posterior, self.noise)
         with np.errstate(over="ignore"):
-            variance = self._standardized(X).gather(kernel)
+            if self.power:
+                variance = self._moments(X)[:, 1]
+            else:
+                kernel = PredictiveVariances(self.network, self.posterior, self.noise)
+                variance = self._standardized(X).gather(kernel)
             std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
             dtype = self._dtype(X)
             return np.maximum(std.astype(dtype), least_std(dtype))
 
+    def _moments(self, X: MatrixLike) -> FloatArray:
+        """The mean and the variance of counts and the like, of shape (n_samples, 2, n_outputs)."""
+        assert self.posterior is not None
+        kernel = DispersionVariances(self.network, self.posterior, self.power)
+        return self._standardized(X).gather(kernel)
+
     def noise_std_at(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of the noise at each row, of shape (n_samples, n_outputs)."""
+        if self.power:
+            assert self.posterior is not None
+            return np.sqrt(self.predict(X) ** self.power / self.posterior.beta).astype(
+                self._dtype(X)
+            )
         if self.noise is None:
             level = np.broadcast_to(self.noise_std, (X.shape[0], self.network.layer_sizes[-1]))
             return level.astype(self._dtype(X))
         variance = self._standardized(X).gather(NoiseVariances(self.noise))
         std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
         return std.astype(self._dtype(X))
+
+    def quantiles(self, X: MatrixLike, q: FloatArray) -> FloatArray:
+        """Of a new observation, of shape (n_samples, n_quantiles, n_outputs).
+
+        Of counts and the like they are those of a distribution with the same mean and variance: a
+        negative binomial, or a gamma distribution.
+        """
+        if not self.power:
+            return self.mixture(X).quantiles(q)
+        mean, variance = self._moments(X)[:, np.newaxis].transpose(2, 0, 1, 3)
+        q = q[:, np.newaxis]
+        if self.power == 1:
+            return nbinom.ppf(q, mean**2 / (variance - mean), mean / variance)
+        return gamma.ppf(q, mean**2 / variance, scale=variance / mean)
 
     def mixture(self, X: MatrixLike) -> Mixture:
         """The distribution of a new observation of each row and output."""
@@ -179,6 +217,13 @@ class Model:
         return np.result_type(X.dtype, self.weights[0].dtype)
 
     # Attributes of the posterior, in the units of y ---------------------------------------------
+
+    @property
+    def dispersion(self) -> float | FloatArray:
+        """φ of each output. A float if there is a single output."""
+        assert self.posterior is not None
+        dispersion: FloatArray = 1 / self.posterior.beta
+        return float(dispersion[0]) if len(dispersion) == 1 else dispersion
 
     @property
     def noise_std(self) -> float | FloatArray:

@@ -525,6 +525,14 @@ class Objective:
         """E for each output, of shape (n_outputs,)."""
         return self.rows.sum(ErrorSums(self.network, w, self.loss))
 
+    def errors_of_a_constant(self) -> FloatArray:
+        """E of the best constant, for each output. Under the squared error the constant is 0."""
+        if self.loss.out_activation == "identity":
+            return self.squared_targets()
+        w = np.zeros(self.network.n_parameters)
+        self.network.layers(w)[-1][0] = self.loss.constant(self.rows.moments()[1].mean)
+        return self.errors(w)
+
     def squared_targets(self) -> FloatArray:
         """The weighted sum of squares of each target, of shape (n_outputs,)."""
         return self.rows.sum(SquaredTargets(self.rows.n_columns))

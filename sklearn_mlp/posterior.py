@@ -26,9 +26,10 @@ import numpy as np
 
 from ._typing import FloatArray, IntArray
 from .curvature import Factor
+from .losses import Loss
 from .network import Network
 from .objective import NetworkKernel, Noise, Objective, Point, Precisions
-from .rows import Block, RowKernel, Sums, Work
+from .rows import Block, Kernel, RowKernel, Sums, Work
 
 NOISE_RANGE = (1e-100, 1e100)
 """Between these is the precision of the noise."""
@@ -47,6 +48,9 @@ It stands in for a penalty of 0, whose prior is improper.
 
 FEW_PARAMETERS = 0.5
 """So many parameters are none: the least that matters is determined for more than a half."""
+
+MOST_LOG_VARIANCE = 25.0
+"""The largest variance that a logarithm of a mean is believed to have."""
 
 KINDS = ("coefs", "intercepts")
 """The kinds of parameters of a layer, by the names of the estimator's attributes."""
@@ -310,12 +314,16 @@ class LaplacePosterior:
         self, network: Network, block: Block, work: Work, noise: Noise | None
     ) -> list[Gaussian]:
         """ŷ, and c (1/β + j A⁻¹ jᵀ), of each row and output."""
-        workspace = work.workspace(network, block)
-        mean = network.pass_over(self.w, block.inputs, workspace).T.copy()
-        J = network.jacobian(network.layers(self.w), block.inputs, workspace)
-        v = np.transpose([self.variance(J_k) for J_k in J])
+        z, v = self.outputs(network, block, work)
         own = 1 / self.beta if noise is None else noise.variance(block, work).T
-        return [Gaussian(1.0, mean, self.calibration * (v + own))]
+        return [Gaussian(1.0, z.T, self.calibration * (v.T + own))]
+
+    def outputs(self, network: Network, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
+        """The output z of the network and its variance j A⁻¹ jᵀ, both (n_outputs, n_rows)."""
+        workspace = work.workspace(network, block)
+        z = network.pass_over(self.w, block.inputs, workspace).copy()
+        J = network.jacobian(network.layers(self.w), block.inputs, workspace)
+        return z, np.array([self.variance(J_k) for J_k in J])
 
     def parts(
         self, network: Network, trained_on: bool, noise: Noise | None
@@ -403,9 +411,12 @@ def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePoste
     beta = float(np.clip(free / max(point.sums.E.sum(), 1e-300), *NOISE_RANGE))
     free_of_output = np.maximum(n - unscaled.gamma_of_output, LEAST_FREE_ROWS * n)
     noise = np.clip(free_of_output / np.maximum(point.sums.E, 1e-300), *NOISE_RANGE)
+    if (dispersion := objective.loss.dispersion) is not None:
+        beta, noise = 1 / dispersion, np.full(n_outputs, 1 / dispersion)
     for i, group in enumerate(groups.names):
         alpha[i] *= beta if group.unit is None else noise[group.unit]
-    return calibrated(laplace(point, groups, alpha, noise, n), objective)
+    posterior = calibrated(laplace(point, groups, alpha, noise, n), objective)
+    return with_normalizer(posterior, objective)
 
 
 # What the posterior says of predictions -------------------------------------------------------
@@ -426,6 +437,9 @@ def calibrated(
     out without training anew: Hansen & Larsen, 1996. Without hidden layers the posterior is
     exact, and stays.)
 
+    With another loss than the squared error the variance follows from the mean, and there is
+    nothing to widen: only the log density is computed.
+
     Rows that were not trained on need no leaving out.
 
     Parameters
@@ -443,12 +457,52 @@ def calibrated(
     errors = errors or LeaveOneOutErrors(
         objective.network, posterior.w, posterior, noise=objective.noise
     )
+    if not objective.loss.is_quadratic:
+        density = LeaveOneOutDensity(objective.network, posterior.w, posterior, objective.loss)
+        return replace(posterior, leave_one_out=objective.rows.sum(density))
     if len(objective.network.shapes) == 1:
         return posterior
     squares, logs, n = objective.rows.sum(errors)
     calibration = np.maximum(squares / n, 1.0)
     density = -0.5 * (squares / calibration + logs + n * np.log(2 * np.pi * calibration)).sum()
     return replace(posterior, calibration=calibration, leave_one_out=float(density))
+
+
+def with_normalizer(posterior: LaplacePosterior, objective: Objective) -> LaplacePosterior:
+    """With the log evidence of the distribution whose deviance the loss is.
+
+    So far it is that of a normal distribution with the same β, which differs by what does not
+    depend on the weights.
+    """
+    loss, beta = objective.loss, posterior.beta
+    if loss.is_quadratic:
+        return posterior
+    normal = 0.5 * posterior.n * float(np.log(beta / (2 * np.pi)).sum())
+    normalizer = objective.rows.sum(LogNormalizer(loss, beta))
+    return replace(
+        posterior,
+        log_evidence=posterior.log_evidence + normalizer - normal,
+        leave_one_out=posterior.leave_one_out + normalizer - normal,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LogNormalizer(Kernel[float]):
+    """What the log density of the targets has beside -Σ β s ℓ."""
+
+    loss: Loss
+    beta: FloatArray
+
+    @property
+    def floats_per_row(self) -> int:
+        """One for each target."""
+        return len(self.beta)
+
+    def __call__(self, block: Block, work: Work) -> float:
+        """The terms of a block."""
+        each = zip(block.targets, self.beta, strict=True)
+        terms = sum(self.loss.log_normalizer(y, float(beta)) for y, beta in each)
+        return float(np.sum(terms if block.weights is None else terms * block.weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -504,6 +558,43 @@ class LeaveOneOutErrors(NetworkKernel):
         error, variance = self.errors(block, work)
         s = self.counts(block, work)
         return Sums((error**2 / variance) @ s, np.log(variance) @ s, float(s.sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOutDensity(NetworkKernel):
+    """Σ s log p(y), of each row by what is known without it, for a loss that is not quadratic.
+
+    Let v be the variance of the output z, ℓ' and c the derivative and the curvature of the loss,
+    and h = β c v. By the linearisation of :func:`calibrated` the output without the row is
+    normal, with the mean z + β v ℓ' / (1 - h) and the variance u = v / (1 - h), where the mean is
+    believed to move by no more than the root of MOST_LOG_VARIANCE. There, with the
+    loss as a parabola around the mean, the integral of exp(-βℓ) is
+
+        exp(-βℓ) exp(½ u (βℓ')² / (1 + β c u)) / √(1 + β c u).
+    """
+
+    posterior: LaplacePosterior
+    loss: Loss
+
+    @property
+    def floats_per_row(self) -> int:
+        """A pass, a row of the Jacobian, and that row times the root of the covariance."""
+        return PredictiveVariances(self.network, self.posterior).floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> float:
+        """The terms of a block."""
+        y, loss = block.targets, self.loss
+        z, v = self.posterior.outputs(self.network, block, work)
+        beta = self.posterior.beta[:, np.newaxis]
+        s = np.ones(z.shape[1]) if block.weights is None else block.weights
+        left = np.maximum(1 - np.minimum(s, 1) * beta * loss.curvature(z, y) * v, 1e-6)
+        u = v / left
+        farthest = np.sqrt(MOST_LOG_VARIANCE)
+        z += np.clip(np.minimum(s, 1) * beta * u * loss.slope(z, y), -farthest, farthest)
+        ell, slope = loss.value_and_slope(z, y)
+        wider = 1 + beta * loss.curvature(z, y) * u
+        log_density = 0.5 * (u * (beta * slope) ** 2 / wider - np.log(wider)) - beta * ell
+        return float(((log_density + 0.5 * np.log(beta / (2 * np.pi))) @ s).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -563,6 +654,45 @@ class PredictiveVariances(RowKernel):
         terms = (part.share * (part.variance + (part.mean - mean) ** 2) for part in parts)
         variance: FloatArray = sum(terms, np.zeros_like(mean))
         return variance
+
+
+@dataclass(frozen=True, eq=False)
+class DispersionVariances(RowKernel):
+    """The mean and the variance of a new observation whose variance is φ times a power of its mean.
+
+    The logarithm of the mean is normal, with the network's output z as its mean and the variance
+    v = j A⁻¹ jᵀ. With μ = exp(z) and the power p, the law of total variance gives
+
+        E[y] = μ exp(v/2),    Var[y] = φ μᵖ exp(p² v/2) + μ² exp(v) (exp(v) - 1).
+
+    Far from the rows v is cut at MOST_LOG_VARIANCE.
+    """
+
+    network: Network
+    posterior: Posterior
+    power: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Two numbers for each output."""
+        return (2, self.network.layer_sizes[-1])
+
+    @property
+    def floats_per_row(self) -> int:
+        """As those of the variances of a normal distribution."""
+        return PredictiveVariances(self.network, self.posterior).floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """Of shape (n_rows, 2, n_outputs). Those of a mixture of networks are the mixture's."""
+        mean, square = np.zeros((2, self.shape[1], block.inputs.shape[1]))
+        for share, part in self.posterior.parts(self.network, True, None):
+            z, v = part.posterior.outputs(part.network, block, work)
+            v = np.minimum(v, MOST_LOG_VARIANCE)
+            dispersion = 1 / part.posterior.beta[:, np.newaxis]
+            mean += share * np.exp(z + v / 2)
+            square += share * np.exp(2 * (z + v))
+            square += share * dispersion * np.exp(self.power * (z + self.power * v / 2))
+        return np.array([mean, square - mean**2]).transpose(2, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,7 +96,7 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers. "logistic" is another name for "sigmoid".
-    loss : {"squared_error", "huber", "poisson", "pinball"}, default="squared_error"
+    loss : {"squared_error", "huber", "poisson", "gamma", "pinball"}, default="squared_error"
         The loss to minimise:
 
         - "squared_error", half the squared error: predicts the mean;
@@ -104,11 +104,16 @@ default="sigmoid"
           larger than `huber_delta`: predicts the mean, with little weight on outliers;
         - "poisson", half the deviance of the Poisson distribution: predicts the mean of counts or
           frequencies as the exponential of the network's output. `y` must be at least 0;
+        - "gamma", half the deviance of the gamma distribution: predicts the mean of amounts whose
+          scatter grows in proportion to them, such as costs or durations, as the exponential of the
+          network's output. `y` must be above 0;
         - "pinball": predicts the `quantile` of y.
 
-        The evidence and the error bars assume Gaussian noise, and need "squared_error". With the
-        other losses ``solver="lm"`` needs a number as `alpha`, and `return_std` and the attributes
-        of the posterior are not available.
+        The evidence and the error bars need the distribution of y. They exist for "squared_error",
+        which assumes Gaussian noise, for "poisson", whose variance is the mean, and for "gamma",
+        whose variance is `dispersion_` times the squared mean. With "huber" and "pinball"
+        ``solver="lm"`` needs a number as `alpha` or does not apply, and `return_std` and the
+        attributes of the posterior are not available.
     solver : {"auto", "lm", "lbfgs", "adam", "sgd", "gd"}, default="auto"
         The method that minimises it:
 
@@ -272,7 +277,7 @@ default="sigmoid"
     n_outputs_ : int
         Number of outputs.
     out_activation_ : str
-        "identity", or "exp" for the "poisson" loss.
+        "identity", or "exp" for the losses "poisson" and "gamma".
     noise_ : {"constant", "varying"}
         Whether the noise varies.
     noise_std_ : float or ndarray of shape (n_outputs,)
@@ -280,6 +285,10 @@ default="sigmoid"
         mean of their variances. If the noise varies, the root mean square over the training
         rows; :meth:`predict_noise_std` says what it is where. This attribute, `noise_` and the
         next six exist after :meth:`fit` on the squared error.
+    dispersion_ : float or ndarray of shape (n_outputs,)
+        The variance of y, divided by its mean ("poisson": 1) or by the square of its mean
+        ("gamma"). Exists after :meth:`fit` with one of these losses, in place of `noise_std_` and
+        `noise_`.
     posterior_kind_ : {"all parameters", "last layer"}
         Which parameters are uncertain in the error bars. After "lm" these are all. After the other
         solvers the posterior is computed around the weights that were found, with precisions that
@@ -324,6 +333,7 @@ default="sigmoid"
 
         huber      ½ e² if abs(e) is at most δ, otherwise δ (abs(e) - δ/2)
         poisson    ŷ - y log ŷ + y log y - y, where ŷ = exp(z) of the network's output z
+        gamma      y/ŷ - 1 - log(y/ŷ), where ŷ = exp(z)
         pinball    max((1 - q) e, -q e)
 
     Where ``hidden_layer_sizes="auto"`` finds the width, the shares of the networks, all with the
@@ -752,6 +762,8 @@ default="sigmoid"
             uncertainty of the weights together, by Laplace's approximation. It is available after
             :meth:`fit` on the squared error, by any solver. After other solvers than "lm" the
             first call may have to compute it, which can take some seconds: see `posterior_kind_`.
+            With the "poisson" and "gamma" losses it is available after "lm". The logarithm of the
+            mean is then normal.
 
         Returns
         -------
@@ -766,8 +778,8 @@ default="sigmoid"
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`, or with `return_std` after training
-            on another loss than the squared error, or by :meth:`partial_fit`.
+            If X has other columns than the X of :meth:`fit`, or with `return_std` if the model has
+            no error bars. The message says why.
         """
         check_is_fitted(self)
         model = self._for_error_bars("return_std") if return_std else self._model
@@ -812,7 +824,9 @@ default="sigmoid"
         """Predict quantiles of the distribution of a new observation.
 
         The distribution is Gaussian. Where ``hidden_layer_sizes="auto"`` finds the width it is the
-        mixture of the Gaussians of several networks, which need not be symmetric.
+        mixture of the Gaussians of several networks, which need not be symmetric. With the
+        "poisson" loss it is a negative binomial distribution, with "gamma" a gamma distribution,
+        with the mean and the variance that the uncertain weights lead to.
 
         Parameters
         ----------
@@ -848,7 +862,7 @@ default="sigmoid"
         if is_dask(X):
             return answers(self, "predict_quantiles", X, (len(q), *model.shape), quantiles=q)
         X = checked_inputs(self, X)
-        found = model.mixture(X).quantiles(q).astype(model.predict(X[:1]).dtype, copy=False)
+        found = model.quantiles(X, q).astype(model.predict(X[:1]).dtype, copy=False)
         return found[:, :, 0] if found.shape[2] == 1 else found
 
     def predict_noise_std(self, X: MatrixLike) -> FloatArray:
@@ -856,7 +870,8 @@ default="sigmoid"
 
         It is that of an observation around the true mean, without the uncertainty of the weights,
         which `return_std` of :meth:`predict` includes. If the noise is constant, it is
-        `noise_std_` everywhere. Outside the range of the training rows, it is never larger or
+        `noise_std_` everywhere. With the "poisson" and "gamma" losses it follows from the
+        prediction. Outside the range of the training rows, it is never larger or
         smaller than at one of them.
 
         Parameters
@@ -986,6 +1001,8 @@ default="sigmoid"
 
     def _why_no_posterior(self) -> str:
         """Why there is none, and what to do."""
+        if self.loss in ("poisson", "gamma"):
+            return f"With loss={self.loss!r} only fit with solver='lm' computes it."
         if self.loss != "squared_error":
             return (
                 f"That of loss={self.loss!r} is not known: call fit with loss='squared_error', or "
@@ -1033,12 +1050,33 @@ default="sigmoid"
     @property
     def noise_std_(self) -> float | FloatArray:
         """The standard deviation of the noise, in the units of y."""
-        return self._of_posterior("noise_std_").noise_std
+        return self._with_noise("noise_std_").noise_std
 
     @property
     def noise_(self) -> str:
         """Whether the noise is "constant" or "varying"."""
-        return "constant" if self._of_posterior("noise_").noise is None else "varying"
+        return "constant" if self._with_noise("noise_").noise is None else "varying"
+
+    @property
+    def dispersion_(self) -> float | FloatArray:
+        """The variance of y divided by its mean, or by the square of its mean."""
+        model = self._of_posterior("dispersion_")
+        if not model.power:
+            raise AttributeError(
+                "dispersion_ exists after training with loss='poisson' or 'gamma', and else "
+                "noise_std_."
+            )
+        return model.dispersion
+
+    def _with_noise(self, name: str) -> Model:
+        """The fitted model. Raises AttributeError if its noise has no level of its own."""
+        model = self._of_posterior(name)
+        if model.power:
+            raise AttributeError(
+                f"{name} exists after training with loss='squared_error'. Here the noise depends "
+                "on the prediction: see dispersion_ and predict_noise_std."
+            )
+        return model
 
     @property
     def alpha_(self) -> dict[str, float | FloatArray]:
@@ -1070,7 +1108,7 @@ default="sigmoid"
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.target_tags.positive_only = self.loss == "poisson"
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags
 
 
@@ -1089,8 +1127,9 @@ def _fitted_attributes(
     network, data, watched = monitor.network or plan.network, plan.data, monitor.early_stopping
     link = plan.loss.out_activation
     model = Model.of_training(
-        network, w, data.units, data.dtype, link, posterior, relevances, noise
-    )
+        network, w, data.units, data.dtype, link, posterior, relevances, noise,
+        plan.loss.power or 0,
+    )  # fmt: skip
     attributes = {
         "_model": model,
         "solver_": plan.rule.name,

@@ -29,7 +29,7 @@ from .growth import (
     rows_to_begin_with,
 )
 from .hindsight import Hindsight
-from .losses import Loss
+from .losses import DEVIANCES, Loss
 from .memory import available_memory
 from .model import mean_r2, relevances, shares
 from .monitor import Attempts, Monitor
@@ -302,7 +302,7 @@ def choose_networks(
     fixed = Network([first, *AUTO_HIDDEN, last], activation)
     by_evidence = (
         estimator.solver in ("auto", "lm")
-        and estimator.loss == "squared_error"
+        and estimator.loss in DEVIANCES
         and estimator.alpha == "auto"
         and not (start.one_epoch or estimator.early_stopping)
     )
@@ -341,8 +341,8 @@ def solver_name(
         return "adam"
     cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
     loss = estimator.loss
-    takes_lm = loss == "squared_error" or (loss != "pinball" and estimator.alpha != "auto")
-    begins_on_few = loss == "squared_error" and estimator.alpha == "auto" and not on_all_rows
+    takes_lm = loss in DEVIANCES or (loss != "pinball" and estimator.alpha != "auto")
+    begins_on_few = loss in DEVIANCES and estimator.alpha == "auto" and not on_all_rows
     cheap = cost <= AUTO_LM_COST and fits_into_memory(n_rows, network)
     if takes_lm and (cheap or (begins_on_few and is_in_reach(n_rows, network))):
         return "lm"
@@ -417,11 +417,11 @@ def refuse_solver_without_loss(solver: str, loss: str, alpha: float | str) -> No
             "solver='lm' needs a loss that curves, and loss='pinball' does not: "
             "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
         )
-    if solver == "lm" and loss != "squared_error" and alpha == "auto":
+    if solver == "lm" and loss not in DEVIANCES and alpha == "auto":
         raise ValueError(
             "solver='lm' with alpha='auto' sets the penalty by the evidence, which needs "
-            f"loss='squared_error': for loss={loss!r} set alpha to a number, or "
-            "take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
+            f"one of the losses {', '.join(DEVIANCES)}: for loss={loss!r} set alpha to a number, "
+            "or take solver='lbfgs', 'adam', 'sgd', 'gd' or 'auto'."
         )
 
 
@@ -477,7 +477,7 @@ class Plan:
             return f"lm: {step} is affordable"
         fits = fits_into_memory(n_rows, self.network)
         why = f"{step} is too expensive"
-        if not self.loss.is_quadratic:
+        if self.loss.power is None:
             why = "the loss has no evidence"
         elif not fits:
             why = f"the matrices of {step} would take more than {MOST_MEMORY}"
@@ -679,6 +679,8 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         if not (sample.is_all or monitor.interrupted or monitor.stopped):
             tried = [replace(member, share=0.0) for member in members]
             members = Growth(solver, sample, plan.objective).run(members, monitor, widen=True)
+        if not plan.loss.is_quadratic:
+            members = [m.with_normalizer(plan.objective(m.network)) for m in members]
         tried += members
         network, posterior = MixturePosterior.of(members)
         objective = plan.objective(network)
@@ -762,8 +764,7 @@ def _output_bias(loss: Loss, rows: Rows) -> FloatArray | float:
     """
     if loss.out_activation == "identity":
         return 0.0
-    mean = rows.moments()[1].mean
-    return np.log(np.where(mean > 0, mean, 1))
+    return loss.constant(rows.moments()[1].mean)
 
 
 def _in_units(weights: list[FloatArray], network: Network, units: Units) -> list[FloatArray]:

@@ -40,9 +40,12 @@ from sklearn_mlp.objective import (
     WeightedJacobian,
 )
 from sklearn_mlp.posterior import (
+    DispersionVariances,
     LaplacePosterior,
+    LeaveOneOutDensity,
     LeaveOneOutErrors,
     LeftOutErrors,
+    LogNormalizer,
     PredictiveMixtures,
     PredictiveVariances,
     WeightGroups,
@@ -120,6 +123,9 @@ KERNELS: dict[type, Kernel[Any]] = {
         LastLayerSums(NETWORK, W),
         BiasSlopes(NETWORK, W, np.arange(4)),
         PredictiveVariances(NETWORK, a_posterior()),
+        DispersionVariances(NETWORK, a_posterior(), 1),
+        LeaveOneOutDensity(NETWORK, W, a_posterior(), Poisson()),
+        LogNormalizer(Poisson(), np.ones(2)),
         LeftOutErrors(((1.0, LeaveOneOutErrors(NETWORK, W, a_posterior(), True, a_noise())),)),
         PredictiveMixtures(NETWORK, a_posterior(), a_noise()),
         NoiseVariances(a_noise()),

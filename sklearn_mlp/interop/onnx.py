@@ -227,6 +227,11 @@ def _wants_std(options: Any, estimator: Any) -> bool:
             "return_std needs a model with error bars, and this one has none: call fit, with "
             "loss='squared_error'."
         )
+    if wanted and any(m.power for m in _models(estimator)):
+        raise ValueError(
+            "return_std is converted for loss='squared_error' only: convert without it, and take "
+            "the error bars from predict."
+        )
     return wanted
 
 

@@ -30,6 +30,7 @@ from ..posterior import (
     WeightGroups,
     calibrated,
     laplace,
+    with_normalizer,
 )
 from ..rows import GRID
 from .base import Solver
@@ -82,6 +83,9 @@ STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 From a start that takes the noise for less than it is a network can fit the noise and stay
 there. From one that takes it for more, it can come to rest before it has learnt anything.
 """
+
+KNOWN_NOISE_STARTS = ((1.0, 1.0), (10.0, 1.0), (100.0, 1.0))
+"""The same where the noise is known: a count has its mean as its variance."""
 
 LINEAR_START = (1.0, 3.0)
 """Precisions of prior and noise from which the evidence of a linear function is ascended."""
@@ -137,7 +141,10 @@ MIN_EXACT_STEPS = 20
 
 
 def reestimate(
-    posterior: LaplacePosterior, point: Point, variance: FloatArray
+    posterior: LaplacePosterior,
+    point: Point,
+    variance: FloatArray,
+    dispersion: float | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """The α and β that the evidence asks for, given the posterior for the present ones.
 
@@ -146,7 +153,9 @@ def reestimate(
     posterior : LaplacePosterior
     point : Point
     variance : array of shape (n_outputs,)
-        The mean square of each target.
+        The mean square of each target. For another loss, twice the mean loss of a constant.
+    dispersion : float, optional
+        1/β, where it is known.
 
     Returns
     -------
@@ -156,6 +165,8 @@ def reestimate(
     n = posterior.n
     squares = posterior.groups.sum(point.w**2)
     alpha = np.clip(posterior.gamma / np.maximum(squares, 1e-300), *PRECISION_RANGE)
+    if dispersion is not None:
+        return alpha, np.full_like(posterior.beta, 1 / dispersion)
     free = np.maximum(n - posterior.gamma_of_output, LEAST_FREE_ROWS * n)
     least = 0.0 if _ample(n, point.w) else LEAST_NOISE_OF_FEW**2
     beta = free / np.maximum(point.sums.E, np.maximum(n * least * variance, 1e-300))
@@ -170,10 +181,10 @@ def _ample(n: float, w: FloatArray) -> bool:
 def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) -> LaplacePosterior:
     """The posterior around other weights, or over other rows, with the precisions that suit."""
     point, n = Point(w, objective.gauss_newton(w)), objective.total_weight
-    variance = objective.squared_targets() / n
+    variance = objective.errors_of_a_constant() / n
     posterior = laplace(point, like.groups, like.alpha, like.beta, n)
     for _ in range(ESTIMATES_AT_A_POINT):
-        alpha, beta = reestimate(posterior, point, variance)
+        alpha, beta = reestimate(posterior, point, variance, objective.loss.dispersion)
         posterior = laplace(point, like.groups, alpha, beta, n)
     return posterior
 
@@ -254,7 +265,7 @@ class EvidenceMaximization(Solver):
             posterior = on_rows_of(objective, posterior)
             n = objective.total_weight
             monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
-        self._posterior = calibrated(posterior, objective)
+        self._posterior = with_normalizer(calibrated(posterior, objective), objective)
         return self._posterior.w
 
     def posterior(self, objective: Objective, w: FloatArray) -> LaplacePosterior | None:
@@ -277,8 +288,9 @@ class EvidenceMaximization(Solver):
         """
         searched, allowed = False, self.behind * uncertainty(coarse)
         highest: list[float] = []  # of the best ascent so far, after each re-estimation
-        for i, (alpha, beta) in enumerate(STARTS, 1):
-            name = f"{heading}ascent {i} of {len(STARTS)}"
+        starts = STARTS if objective.loss.dispersion is None else KNOWN_NOISE_STARTS
+        for i, (alpha, beta) in enumerate(starts, 1):
+            name = f"{heading}ascent {i} of {len(starts)}"
             monitor = found.begin("ascent", name, self.max_iter)
             ascent = Ascent(coarse, first_weights(), alpha, beta, monitor, self.patience)
             ascent.least = [evidence - allowed for evidence in highest]
@@ -308,8 +320,10 @@ class EvidenceMaximization(Solver):
         random weights can come to it. The evidence of several layers is then sometimes highest for
         the constant, so leaving out each row counts as much.
         """
-        constant = found.found
-        if len(coarse.network.shapes) <= 2 or constant is None or not constant.is_of_a_constant:
+        constant, deep = found.found, len(coarse.network.shapes) > 2
+        if not deep or constant is None or not constant.is_of_a_constant:
+            return
+        if not coarse.loss.is_quadratic:
             return
         linear = linear_posterior(coarse)
         if linear.log_evidence < constant.log_evidence + MORE_PROBABLE:
@@ -447,8 +461,11 @@ class Ascent:
         self.groups = WeightGroups.by_layer(network, per_input=False)
         self.per_input = False
         self.alpha: FloatArray = np.full(len(self.groups.names), alpha)
-        self.variance = objective.squared_targets() / self.n
+        self.variance = objective.errors_of_a_constant() / self.n
+        self.dispersion = objective.loss.dispersion
         self.beta: FloatArray = beta / np.where(self.variance > 0, self.variance, 1)
+        if self.dispersion is not None:
+            self.beta = np.full_like(self.variance, 1 / self.dispersion)
         self.point = Point(w, objective.gauss_newton(w))
         self.damping = Damping()
         self.highest: list[float] = []
@@ -522,7 +539,8 @@ class Ascent:
     def nearly_exact(self) -> bool:
         """Whether next to nothing is left to explain, by rows of far more than parameters."""
         nearly = bool((NEARLY_EXACT**2 * self.n * self.variance > self.point.sums.E).all())
-        return self.hidden and nearly and _ample(self.n, self.point.w)
+        represents = self.hidden and self.objective.loss.is_quadratic
+        return represents and nearly and _ample(self.n, self.point.w)
 
     @property
     def given_up(self) -> bool:
@@ -585,7 +603,7 @@ class Ascent:
         if self.given_up:
             return True
         before = np.append(self.alpha, self.beta)
-        self.alpha, self.beta = reestimate(posterior, self.point, self.variance)
+        self.alpha, self.beta = reestimate(posterior, self.point, self.variance, self.dispersion)
         change = np.abs(np.log(np.append(self.alpha, self.beta) / before)).max()
         self.n_fitted = self.n_fitted + 1 if self._all_fitted else 0
         if change < SETTLED or self.n_fitted > WATCHED_ESTIMATES // 2:

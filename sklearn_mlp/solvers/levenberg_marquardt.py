@@ -118,8 +118,8 @@ class LevenbergMarquardt(Solver):
         return point.w
 
     def posterior(self, objective: Objective, w: FloatArray) -> Posterior | None:
-        """The posterior under the penalty; None if the loss is not the squared error."""
-        return posterior_under_penalty(objective, w) if objective.loss.is_quadratic else None
+        """The posterior under the penalty; None if the loss is no deviance."""
+        return None if objective.loss.power is None else posterior_under_penalty(objective, w)
 
     def _has_converged(self, gradient: FloatArray, monitor: Monitor) -> bool:
         """Whether the gradient is flat, the monitor says so, or the loss is at rest."""
