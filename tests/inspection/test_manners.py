@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor, inspection
 from sklearn_mlp.inspection import (
     ActivationDisplay,
+    CoverageDisplay,
     LossCurveDisplay,
     LossSurfaceDisplay,
     NetworkDisplay,
@@ -78,6 +79,13 @@ KINDS = {
         ActivationDisplay.from_estimator,
         lambda: ActivationDisplay(z=[0.0, 1.0], value=[0.0, 1.0], slope=[1.0, 1.0]),
         lambda display: display.arguments,
+        "line_kwargs",
+        lambda display: display.line_.get_linewidth(),
+    ),
+    "CoverageDisplay": Kind(
+        lambda model, X, **options: CoverageDisplay.from_estimator(model, X, y, **options),
+        lambda: CoverageDisplay(nominal=[0.5, 0.9], observed=[0.4, 0.8]),
+        lambda display: display.observed,
         "line_kwargs",
         lambda display: display.line_.get_linewidth(),
     ),
