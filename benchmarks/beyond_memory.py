@@ -1,13 +1,15 @@
 """A fit of more data than the process may have memory: a mapped file, and Parquet read by Dask.
 
     python -m benchmarks beyond_memory [--megabytes 4000] [--limit 1500] [--folder FOLDER]
-                                       [--kinds mapped parquet] [--solvers lm adam]
+                                       [--kinds mapped parquet] [--solvers lm adam] [--cgroup]
 
 It writes X of so many MB, block by block: Friedman's first function of 20 columns in float64, with
 noise. Each fit has a process of its own, with one thread. The system ends an allocation with an
 error if it takes the process over the limit. The limit (``RLIMIT_DATA``) counts the memory that
 the process allocates. It does not count the pages of a mapped file that happen to be in memory:
-they belong to the file, and the system drops them when it needs room.
+they belong to the file, and the system drops them when it needs room. With ``--cgroup`` the fit
+runs in a memory control group of that limit as well, which counts these pages too. That needs the
+right to make one (root).
 
 The files are deleted in the end. Linux only.
 """
@@ -21,7 +23,8 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,12 +60,15 @@ class Job(NamedTuple):
         The data.
     limit : int
         The memory of the process, in MB.
+    group : str
+        The folder of a control group that holds the process to it; "" for none.
     """
 
     kind: str
     solver: str
     folder: Path
     limit: int
+    group: str = ""
 
 
 # The data -----------------------------------------------------------------------------------
@@ -113,16 +119,41 @@ def read(kind: str, folder: Path) -> tuple[Any, Any]:
     return frame.drop(columns="y"), frame["y"]
 
 
+def forget(folder: Path) -> None:
+    """Have the system drop the files from its cache, so that who reads them is who holds them."""
+    os.sync()  # what is not written yet is not dropped
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+# A control group ----------------------------------------------------------------------------
+
+
+@contextmanager
+def control_group(limit: int) -> Iterator[str]:
+    """The folder of a new memory control group of so many MB, of version 1 or 2."""
+    first = Path("/sys/fs/cgroup/memory")
+    group = (first if first.is_dir() else Path("/sys/fs/cgroup")) / f"beyond_memory_{os.getpid()}"
+    group.mkdir()
+    try:
+        name = "memory.limit_in_bytes" if first.is_dir() else "memory.max"
+        (group / name).write_text(str(limit * 1_000_000))
+        yield str(group)
+    finally:
+        group.rmdir()
+
+
 # One fit ------------------------------------------------------------------------------------
 
 
 def memory() -> dict[str, float]:
-    """What the process has in memory now: its own, and the pages of files; in MB."""
+    """What the process has in memory now: its own, the pages of files, and both; in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return {
         name: 1.024e-3 * float(fields[key].split()[0])
-        for name, key in (("own", "RssAnon"), ("files", "RssFile"))
+        for name, key in (("own", "RssAnon"), ("files", "RssFile"), ("resident", "VmRSS"))
     }
 
 
@@ -160,6 +191,8 @@ def measure(job: Job) -> dict[str, Any]:
     import resource
 
     warnings.simplefilter("ignore", ConvergenceWarning)
+    if job.group:
+        (Path(job.group) / "cgroup.procs").write_text(str(os.getpid()))
     resource.setrlimit(resource.RLIMIT_DATA, 2 * (job.limit * 1_000_000,))
     watch = Watch()
     watch.start()
@@ -196,7 +229,8 @@ def line(job: Job, megabytes: int, found: dict[str, Any]) -> str:
         return f"{name}failed: {found['error']}"
     return (
         f"{name}{found['own']:,.0f} MB of its own at the peak, {found['files']:,.0f} MB of files "
-        f"mapped; {found['seconds']:.0f} s; test RMSE {found['rmse']:.3f} (noise {NOISE:g})"
+        f"mapped, {found['resident']:,.0f} MB resident in all; {found['seconds']:.0f} s; "
+        f"test RMSE {found['rmse']:.3f} (noise {NOISE:g})"
     )
 
 
@@ -209,6 +243,7 @@ def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
     parser.add_argument("--folder", type=Path, help="where the files are written for a while")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--solvers", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--cgroup", action="store_true", help="count the pages of files too")
     chosen = parser.parse_args(arguments)
     print(machine, flush=True)
     n_rows = chosen.megabytes * 1_000_000 // (8 * N_COLUMNS)
@@ -220,10 +255,12 @@ def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
             written = time.perf_counter() - start
             print(f"{kind}: {n_rows:,} x {N_COLUMNS} rows written in {written:.0f} s", flush=True)
             for solver in chosen.solvers:
-                job = Job(kind, solver, folder, chosen.limit)
-                print(line(job, chosen.megabytes, in_a_process(job)), flush=True)
+                forget(folder)
+                with control_group(chosen.limit) if chosen.cgroup else nullcontext("") as group:
+                    job = Job(kind, solver, folder, chosen.limit, group)
+                    print(line(job, chosen.megabytes, in_a_process(job)), flush=True)
 
 
 if __name__ == "__main__":
-    kind, solver, folder, limit = sys.argv[1:]
-    print(json.dumps(measure(Job(kind, solver, Path(folder), int(limit)))))
+    kind, solver, folder, limit, group = sys.argv[1:]
+    print(json.dumps(measure(Job(kind, solver, Path(folder), int(limit), group))))

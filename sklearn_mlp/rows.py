@@ -35,6 +35,12 @@ State = TypeVar("State")
 GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
 
+RUN = 1_000
+"""So many neighbouring rows of a mapped file are read together, """
+
+POOL = 16_000_000
+"""and so many numbers, 128 MB, are shuffled in memory."""
+
 WEIGHT_RANGE = (1e-100, 1e100)
 """Between these is the sum of the rows' weights, so that neither it nor its inverse overflows."""
 
@@ -363,6 +369,9 @@ class Rows:
     def split(self, fraction: float, rng: RandomState) -> "tuple[Rows, Rows]":
         """All rows but a random fraction of them, and that fraction."""
         rest, part = train_test_split(np.arange(self.n_rows), test_size=fraction, random_state=rng)
+        if self._is_mapped:  # which is read from its beginning to its end
+            rest.sort()
+            part.sort()
         return self.take(rest), self.take(part)
 
     def in_units(self, units: Units) -> "Rows":
@@ -621,20 +630,45 @@ class Rows:
         rng : RandomState or None
             Shuffles the rows; None takes them in order.
         """
-        order = None if rng is None else rng.permutation(self.n_rows)
         size = batch_size * max(1, self.budget.block // (batch_size * self.n_columns))
-        for start in range(0, self.n_rows, size):
-            stop = min(start + size, self.n_rows)
-            if order is not None and self._kept is not None:
-                block = self._kept.take(order[start:stop])
-            elif order is not None:
-                block = self._read(order[start:stop])
-            elif self._kept is not None:
-                block = self._kept.part(start, stop)
-            else:
-                block = self._read(slice(start, stop))
-            for first in range(0, stop - start, batch_size):
-                yield block.part(first, first + batch_size)
+        for order in [None] if rng is None else self._orders(rng):
+            n_rows = self.n_rows if order is None else len(order)
+            for start in range(0, n_rows, size):
+                stop = min(start + size, n_rows)
+                if order is not None and self._kept is not None:
+                    block = self._kept.take(order[start:stop])
+                elif order is not None:
+                    block = self._read(order[start:stop])
+                elif self._kept is not None:
+                    block = self._kept.part(start, stop)
+                else:
+                    block = self._read(slice(start, stop))
+                for first in range(0, stop - start, batch_size):
+                    yield block.part(first, first + batch_size)
+
+    def _orders(self, rng: RandomState) -> Iterator[IntArray]:
+        """The rows in a random order, in parts.
+
+        There is one part, unless the rows are in a mapped file. Rows of all over the file would
+        have to be read one by one, again and again if they are more than the memory. So each part
+        consists of runs of neighbouring rows from all over the file, and is shuffled in memory.
+        """
+        if self._kept is not None or not self._is_mapped:
+            yield rng.permutation(self.n_rows)
+            return
+        runs = rng.permutation(-(-self.n_rows // RUN))
+        n_parts = -(-self.n_rows * self.n_columns // POOL)
+        for part in np.array_split(runs, n_parts):
+            rows = (part[:, np.newaxis] * RUN + np.arange(RUN)).ravel()
+            yield rng.permutation(rows[rows < self.n_rows])
+
+    @property
+    def _is_mapped(self) -> bool:
+        """Whether X is in a mapped file, or a view of one."""
+        array: Any = self.X
+        while array is not None and not isinstance(array, np.memmap):
+            array = getattr(array, "base", None)
+        return array is not None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from numpy.testing import assert_array_equal
 
 from benchmarks import __main__, beyond_memory
 from sklearn_mlp import SigmoidMLPRegressor, distributed
+from sklearn_mlp import rows as rows_module
 from sklearn_mlp.distributed import checked_collections
 from sklearn_mlp.rows import Budget, Rows
 
@@ -132,3 +133,28 @@ def test_a_fit_that_needs_more_than_the_limit_says_so(tmp_path: Path) -> None:
     beyond_memory.write_mapped(tmp_path, 1_000)
     found = beyond_memory.in_a_process(beyond_memory.Job("mapped", "adam", tmp_path, 1))
     assert set(found) == {"error"}
+
+
+def test_a_mapped_file_is_shuffled_in_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every row once, in a random order, and few places of the file at a time."""
+    monkeypatch.setattr(rows_module, "RUN", 10)
+    monkeypatch.setattr(rows_module, "POOL", 400)  # numbers: 200 rows of X and y
+    np.save(tmp_path / "X.npy", np.arange(1005.0)[:, np.newaxis])
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    rows = Rows(np.asarray(X), np.zeros((1005, 1)), budget=Budget(kept=0))
+    orders = [
+        np.concatenate([batch.inputs[1] for batch in rows.minibatches(7, RandomState(seed))])
+        for seed in (0, 0, 1)
+    ]
+    assert_array_equal(np.sort(orders[0]), np.arange(1005))
+    assert_array_equal(orders[0], orders[1])
+    assert (orders[0] != orders[2]).mean() > 0.9
+    assert len(set(orders[0][:150] // 10)) <= 21  # runs, of the 101 that there are
+    assert abs(np.corrcoef(orders[0][:150], np.arange(150))[0, 1]) < 0.4
+
+
+def test_held_out_rows_of_a_mapped_file_keep_its_order(tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", np.arange(100.0)[:, np.newaxis])
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    for part in Rows(X, np.zeros((100, 1))).split(0.3, RandomState(0)):
+        assert (np.diff(part.whole().inputs[1]) > 0).all()
