@@ -19,7 +19,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,6 +44,9 @@ missing: "n.d.", "-", "<0.1"."""
 
 DISTINCT = 0.9
 """Texts of which a larger share are different are identifiers or free text."""
+
+N_FOLDS = 5
+"""The folds of the target encoding."""
 
 FEWEST_ROWS = 10
 """With fewer rows, nothing is concluded from values that are all different."""
@@ -370,7 +374,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             A target-encoded row has no part of its own target, unlike in :meth:`transform`.
         """
         self.one_hot_ = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-        self.target_ = TargetEncoder(target_type="continuous", random_state=self.random_state)
+        self.target_ = TargetEncoder(target_type="continuous")
         self.n_features_in_ = X.shape[1]
         blocks, self.origins_ = [], []
         names, numbers = self._numbers(X)
@@ -387,7 +391,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 self.origins_ += [name] * len(categories)
         names, texts = self._texts(X, MANY)
         if names:
-            blocks.append(self.target_.fit_transform(texts, np.asarray(y)))
+            blocks.append(self._encoded_by_others(texts, np.asarray(y)))
+            self.target_.fit(texts, y)
             self.origins_ += names
         return np.hstack([np.empty((len(X), 0)), *blocks])
 
@@ -465,6 +470,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             names = [column.name for column in self.columns if column.role == role]
             known |= dict(zip(names, encoder.categories_, strict=True)) if names else {}
         return known
+
+    def _encoded_by_others(self, texts: np.ndarray, y: FloatArray) -> FloatArray:
+        """The mean targets of the categories in the other folds."""
+        encoded = np.empty(texts.shape)
+        folds = KFold(min(N_FOLDS, len(y)), shuffle=True, random_state=self.random_state)
+        for rest, fold in folds.split(texts):
+            of_others = clone(self.target_).fit(texts[rest], y[rest])
+            encoded[fold] = of_others.transform(texts[fold])
+        return encoded
 
     def _without_gaps(self, numbers: FloatArray) -> FloatArray:
         """The numbers with medians for gaps, and columns of ones where the gaps are."""

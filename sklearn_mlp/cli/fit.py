@@ -317,7 +317,7 @@ def _in_memory(session: Session, folder: Path) -> None:
     cost = (n_folds - 1) / n_folds if n_folds > 1 else 0.0
     (_, unit), name = _moments(y_train.to_numpy()), _name_column(columns)
     score = partial(_compared, session, columns, unit, name)
-    meter.begin(f"fit 1 of {n_folds + 1}", 1.0, n_folds * cost)
+    meter.begin("training", 1.0, n_folds * cost)
     model, found = score(X_train, y_train, X_test, y_test)
     session.scores = {HELD_OUT: found.as_dict()}
     session.save(model, columns, len(y_train))
@@ -326,10 +326,10 @@ def _in_memory(session: Session, folder: Path) -> None:
         KFold(n_folds or 2, shuffle=True, random_state=asked.random_state),
         Comparison(),
     )
-    for i, (rest, fold) in enumerate(folds.split(X_train) if n_folds > 1 else (), start=2):
+    for i, (rest, fold) in enumerate(folds.split(X_train) if n_folds > 1 else (), start=1):
         if session.is_interrupted:
             break
-        meter.begin(f"fit {i} of {n_folds + 1}", cost, (n_folds + 1 - i) * cost)
+        meter.begin(f"cross-validation {i} of {n_folds}", cost, (n_folds - i) * cost)
         _, part = score(
             X_train.iloc[rest], y_train.iloc[rest], X_train.iloc[fold], y_train.iloc[fold]
         )
@@ -426,7 +426,9 @@ def _in_blocks(session: Session, folder: Path) -> None:
         raise InputError(f"the target {target!r} has no values in the first rows of any file")
     session.line("data", f"{names_of(session.files)}, target {target!r}")
     session.line(
-        "", f"more than {MEMORY_SHARE:.0%} of the memory: read in blocks of {BLOCK_BYTES >> 20} MB"
+        "",
+        f"more than {MEMORY_SHARE:.0%} of the memory: read in blocks of {BLOCK_BYTES >> 20} MB, "
+        "without cross-validation",
     )
     train, test = table.split(target, asked.test_size, asked.random_state)
     meter.begin("reading 1 of 3")

@@ -177,7 +177,8 @@ class Meter:
         so_far, left = monotonic() - self._began, self._left(step)
         filled = round(BAR * so_far / (so_far + left)) if so_far + left > 0 else 0
         bar = "#" * min(filled, BAR - 1) + "." * (BAR - min(filled, BAR - 1))
-        parts = [f"{step.text:<24}", f"[{bar}]", f"about {duration(left)} left", step.detail]
+        about = "" if left < 1 else "about "
+        parts = [f"{step.text:<23}", f"[{bar}]", f"{about}{duration(left)} left", step.detail]
         return "  ".join(part for part in parts if part)
 
     def _left(self, step: Step) -> float:
