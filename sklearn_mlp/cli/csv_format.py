@@ -46,6 +46,9 @@ GROUPED = {
 }
 """Numbers in groups of three digits, for each decimal sign."""
 
+IN_GROUPS = {".": re.compile(r"[+-]?\d{1,3}(\.\d{3})+"), ",": re.compile(r"[+-]?\d{1,3}(,\d{3})+")}
+"""Whole numbers in groups of three digits, for each sign between them."""
+
 LOOKS_LIKE = (
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a PNG image"),
@@ -323,8 +326,8 @@ def _decimal_of(fields: Sequence[str], separator: str) -> str:
     counts = Counter[str]()
     for field in fields:
         text = field.strip()
-        # 1,234 is a thousand where commas divide the columns, and 1.2 where they do not.
-        if separator == "," and GROUPED["."].fullmatch(text):
+        # 1.234 may be a thousand; and so may 1,234 where commas divide the columns.
+        if IN_GROUPS["."].fullmatch(text) or (separator == "," and IN_GROUPS[","].fullmatch(text)):
             continue
         counts[","] += COMMA_NUMBER.fullmatch(text) is not None
         counts["."] += POINT_NUMBER.fullmatch(text) is not None
