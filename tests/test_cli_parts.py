@@ -328,7 +328,7 @@ def test_the_meter_hears_of_the_iterations_of_a_fit() -> None:
 
     assert losses == pytest.approx(loss_curve, rel=1e-3)  # some are restated exactly
     assert meter._step is not None
-    assert meter._step.detail == f"iteration {len(losses)}, 3 units"
+    assert meter._step.detail == f"iteration {len(losses)}"
 
 
 # Saved models -------------------------------------------------------------------------------

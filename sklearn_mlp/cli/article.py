@@ -13,6 +13,7 @@ from .._typing import FloatArray
 from ..datasets import make_hyperplane
 from ..regressor import SigmoidMLPRegressor
 from .errors import InputError
+from .fit import INTERRUPTED
 from .meter import Meter
 from .models import check_writable
 from .report import number
@@ -53,11 +54,13 @@ def run(plot: Path | None) -> int:
     rmse = np.sqrt(2 * np.minimum.accumulate(losses)) * y.std()
     for i in _worth_showing(len(rmse)):
         print(f"{i:>12}{number(rmse[i - 1]):>14}")
+    is_interrupted = False
     for warning in caught:
         if issubclass(warning.category, ConvergenceWarning):
             print(f"not converged in {model.max_iter} iterations")
         elif issubclass(warning.category, UserWarning):
             print(warning.message)
+            is_interrupted |= str(warning.message).startswith(INTERRUPTED)
     print("\nThe first rows:\n")
     print(table.assign(predicted=y_hat).head(5).to_string())
     found = root_mean_squared_error(y, y_hat)
@@ -69,7 +72,7 @@ def run(plot: Path | None) -> int:
         article_figure(model, y.to_numpy(), y_hat).savefig(plot)
         print(f"figure: {plot}")
     print("\nTrain on your own data:  sklearn-mlp fit DATA.csv --target COLUMN")
-    return 0
+    return 130 if is_interrupted else 0
 
 
 def _smaller(rmse: float) -> str:

@@ -436,9 +436,9 @@ def _in_blocks(session: Session, folder: Path) -> None:
         in_train, in_test = summaries(train, test, table.n_rows, asked.random_state)
     n_in_blocks = np.add(in_train.n_in_blocks, in_test.n_in_blocks).tolist()
     place = partial(_place, session, table, places_of(table.parts, n_in_blocks))
+    _check_n_rows(in_train.n_rows, in_test.n_rows, asked.test_size)
     columns = _columns_of_sample(session, table, in_train, in_test, place)
     session.line("rows", f"{in_train.n_rows:,} to train on, {in_test.n_rows:,} held out")
-    _check_n_rows(in_train.n_rows, in_test.n_rows, asked.test_size)
 
     sample = in_train.sample
     encoder = TableEncoder(columns, asked.random_state).fit(sample, sample[target].to_numpy())

@@ -51,7 +51,7 @@ def decimals(value: float, digits: int = 4) -> int:
 def with_error(value: float, error: float, digits: int = 4) -> str:
     """A number and its standard error, with as many decimals."""
     if not (math.isfinite(value) and 1e-4 <= abs(value) < 1e9):
-        return f"{number(value, digits)} ± {number(error, 2)}"
+        return f"{number(value, 3)} ± {number(error, 2)}"
     n = decimals(value, digits)
     return f"{value:,.{n}f} ± {error:,.{n}f}"
 

@@ -54,11 +54,12 @@ class Tally:
     def of(cls, y: FloatArray, mean: FloatArray, std: FloatArray, unit: float) -> Self:
         """The sums over some rows, with at least one."""
         e, s = (y - mean) / unit, np.maximum(std / unit, np.finfo(np.float64).tiny)
-        z = e / s
-        log_density = -0.5 * z**2 - np.log(s) - np.log(unit) - 0.5 * np.log(2 * np.pi)
-        parts = (e**2, e**4, log_density, log_density**2, np.abs(z) < NORMAL_95)
-        moments = Moments.of((y / unit)[np.newaxis])
-        return cls(unit, np.array([np.sum(part) for part in parts]), moments)
+        with np.errstate(over="ignore"):  # a target may be 1e200 error bars away
+            z = e / s
+            log_density = -0.5 * z**2 - np.log(s) - np.log(unit) - 0.5 * np.log(2 * np.pi)
+            parts = (e**2, e**4, log_density, log_density**2, np.abs(z) < NORMAL_95)
+            sums = np.array([np.sum(part) for part in parts])
+        return cls(unit, sums, Moments.of((y / unit)[np.newaxis]))
 
     def __add__(self, other: Self) -> Self:
         return type(self)(self.unit, self.sums + other.sums, self.y + other.y)
@@ -92,7 +93,9 @@ class Tally:
 
     def _error(self, mean: float, mean_of_squares: float) -> float:
         """The standard error of a mean."""
-        return float(np.sqrt(max(mean_of_squares - mean**2, 0.0) / self.n))
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = mean_of_squares - np.square(mean)
+        return float(np.sqrt(max(variance, 0.0) / self.n)) if np.isfinite(variance) else np.inf
 
 
 MODELS = ("this network", "a linear model", "the mean")
