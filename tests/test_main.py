@@ -25,6 +25,7 @@ import sklearn_mlp
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.cli import blocks, files, main
 from sklearn_mlp.cli import meter as of_meter
+from sklearn_mlp.cli.arguments import MAX_ITER, SOLVERS
 from sklearn_mlp.cli.article import ARTICLE_RMSE, article_figure
 from sklearn_mlp.cli.models import load
 from sklearn_mlp.datasets import make_hyperplane
@@ -283,6 +284,27 @@ def test_the_options_reach_the_regressor(diabetes: pd.DataFrame) -> None:
     assert [W.shape for W in regressor.coefs_] == [(10, 4), (4, 3), (3, 1)]
     assert (regressor.solver_, regressor.n_iter_, regressor.t_) == ("adam", 2, 2 * 221)
     assert regressor.random_state == 7
+
+
+def test_the_command_line_knows_the_defaults_of_the_regressor() -> None:
+    regressor = SigmoidMLPRegressor()
+    solvers = regressor._parameter_constraints["solver"][0].options
+
+    assert sorted(solvers) == list(SOLVERS)
+    assert (regressor.solver, regressor.max_iter) == ("auto", MAX_ITER)
+
+
+def test_the_command_line_speaks_before_it_imports_what_takes_seconds() -> None:
+    package = Path(sklearn_mlp.__file__).parents[1]
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, sklearn_mlp.cli as _; assert not {'sklearn', 'pandas'} & {*sys.modules}",
+        ],
+        env={**os.environ, "PYTHONPATH": str(package)},
+        check=True,
+    )
 
 
 def test_the_same_command_prints_the_same_report(
@@ -785,6 +807,9 @@ def test_what_cannot_be_predicted_is_one_line(
     check_error(["predict", "no.skops", "new.csv"], "there is no model 'no.skops'", capsys)
     check_error(["predict", "mixed.csv", "new.csv"], "damaged or no skops file", capsys)
     check_error(["predict", "m.skops", "no.csv"], "there is no file 'no.csv'", capsys)
+    for path in ("m.skops", "mixed.csv"):
+        arguments = ["predict", "m.skops", "mixed.csv", "--out", path]
+        check_error(arguments, f"--out: '{path}' is read by the same command", capsys)
     arguments = ["predict", "m.skops", "mixed.csv", "--out", "no/p.csv"]
     check_error(arguments, "--out: there is no folder 'no'", capsys)
 
@@ -1007,7 +1032,7 @@ def test_a_file_that_cannot_be_used_is_one_line(
         ("diabetes.csv --target bmi --test-size 0.001", "divides 442 into 441 and 1"),
         ("diabetes.csv --target bmi --save no/m.joblib", "--save: there is no folder 'no'"),
         ("diabetes.csv --target bmi --save .", "--save: '.' is a folder"),
-        ("diabetes.csv --target bmi --save ./diabetes.csv", "is the data file itself"),
+        ("diabetes.csv --target bmi --save ./diabetes.csv", "is read by the same command"),
         ("diabetes.csv --target bmi --hidden many", "integers such as 50 or 50,20, got 'many'"),
         ("diabetes.csv --target bmi --hidden 5,0", "integers such as 50 or 50,20, got '5,0'"),
         ("diabetes.csv --target bmi --max-iter 0", "an integer from 1, got '0'"),

@@ -434,7 +434,7 @@ def test_a_summary_counts_the_rows_and_draws_some(monkeypatch: pytest.MonkeyPatc
     assert len(of_test.sample) == 0
     sizes = np.add(of_train.n_in_blocks, of_test.n_in_blocks)
     assert sizes.sum() == 1000
-    assert blocks.places_of(lazy.parts, sizes) == [0, *np.cumsum(sizes)[:-1]]
+    assert blocks.places_of(lazy.parts, sizes.tolist()) == [0, *np.cumsum(sizes)[:-1]]
     largest = (of_train.ends + of_test.ends).of_columns["size"][-1]
     table = table_of(1000)["size"]
     assert (largest.value, largest.row) == (table.max(), table.idxmax())

@@ -1,11 +1,13 @@
 """The command line, ``sklearn-mlp``: train on files, predict new ones, describe a model."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
 
 from .arguments import parse
 from .errors import InputError
+from .meter import Meter
 
 __all__ = ["main"]
 
@@ -23,14 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code: 0, 2 after an error that the user can correct, or 130 after Ctrl-C.
     """
-    from . import article, describe, fit, predict
-
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
-        commands = {"fit": fit.run, "predict": predict.run, "report": describe.run}
-        if arguments.command is None:
-            return article.run(arguments.plot)
-        return commands[arguments.command](arguments)
+        with Meter() as meter:
+            return _run(arguments, meter)
     except BrokenPipeError:  # who reads the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -40,3 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _run(arguments: argparse.Namespace, meter: Meter) -> int:
+    """Run the command, and return the exit code."""
+    meter.begin("loading")
+    from . import article, describe, fit, predict  # these take seconds to import
+
+    if arguments.command is None:
+        return article.run(arguments.plot, meter)
+    run = {"fit": fit.run, "predict": predict.run, "report": describe.run}[arguments.command]
+    return run(arguments, meter)

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..regressor import SigmoidMLPRegressor
 from .errors import InputError
 
 PROGRAM = "sklearn-mlp"
 
 COMMANDS = ("fit", "predict", "report")
+
+SOLVERS = ("adam", "auto", "gd", "lbfgs", "lm", "sgd")
+MAX_ITER = 200
+"""The regressor's own, which takes seconds to import."""
 
 DESCRIPTION = """\
 Train a network with error bars on your table, and predict new rows with it.
@@ -97,7 +100,7 @@ def _add_reading(add: Callable[..., argparse.Action]) -> None:
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
     """Add the options for training, with the regressor's defaults."""
-    defaults, add = SigmoidMLPRegressor(), parser.add_argument
+    add = parser.add_argument
     add("data", nargs="+", metavar="DATA", help=DATA)
     add("--target", required=True, metavar="COLUMN", help="the column to predict, from all others")
     add(
@@ -140,16 +143,16 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--solver",
-        choices=sorted(defaults._parameter_constraints["solver"][0].options),
-        default=defaults.solver,
-        help=f"default: {defaults.solver}",
+        choices=SOLVERS,
+        default="auto",
+        help="default: auto",
     )
     add(
         "--max-iter",
         type=_integer_from(1),
-        default=defaults.max_iter,
+        default=MAX_ITER,
         metavar="N",
-        help=f"most iterations; default: {defaults.max_iter}",
+        help=f"most iterations; default: {MAX_ITER}",
     )
     add(
         "--random-state",

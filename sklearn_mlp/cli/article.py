@@ -13,10 +13,10 @@ from .._typing import FloatArray
 from ..datasets import make_hyperplane
 from ..regressor import SigmoidMLPRegressor
 from .errors import InputError
-from .fit import INTERRUPTED
 from .meter import Meter
 from .models import check_writable
 from .report import number
+from .session import INTERRUPTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ N_SHOWN = 12
 """So many iterations are shown at most."""
 
 
-def run(plot: Path | None) -> int:
+def run(plot: Path | None, meter: Meter) -> int:
     """Generate the article's data, train its network, and compare. Returns the exit code."""
     if plot is not None:
         _check_plot(plot)
@@ -43,10 +43,11 @@ def run(plot: Path | None) -> int:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
-        print(f"The article's data set: {len(X):,} rows, {X.shape[1]} inputs, no noise.")
-        print("Its network: 5 hidden units.", flush=True)
+        meter.say(f"The article's data set: {len(X):,} rows, {X.shape[1]} inputs, no noise.")
+        meter.say("Its network: 5 hidden units.")
         meter.begin("training", 1.0)
         model.fit(X, y)
+    meter.stop()
     y_hat = model.predict(X)
 
     print("\nThe fall of the error, the lowest so far of several starts:\n")

@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 
 from . import models
+from .meter import Meter
 from .report import (
     count,
     line,
@@ -16,10 +17,10 @@ from .report import (
 )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, meter: Meter) -> int:
     """Describe the model that the arguments name. Returns the exit code."""
     model = models.load(arguments.model)
-    about, say = model.about_, print
+    about, say = model.about_, meter.say
     files = about["files"]
     more = f" and {count(len(files) - 1, 'more file')}" if len(files) > 1 else ""
     line(say, "model", f"{arguments.model}, which predicts {about['target']!r}")
@@ -32,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     say_columns(say, model[0].columns)
     say_network(say, model, about["target"])
     line(say, "error bars", _error_bars(model[-1]))
-    say()
-    say_scores(say, about["scores"])
+    if about["scores"]:  # not interrupted before there were any
+        say()
+        say_scores(say, about["scores"])
     say()
     say_relevance(say, model)
     return 0

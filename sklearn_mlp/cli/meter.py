@@ -82,6 +82,10 @@ class Meter:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Show nothing more."""
         self._ended.set()
         self._thread.join()
         self.clear()

@@ -6,7 +6,10 @@ but those of scikit-learn and of this package.
 """
 
 import os
+import sys
 import tempfile
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,12 @@ def check_writable(path: Path, option: str) -> None:
         raise InputError(f"{option}: there is no folder {str(path.parent)!r}")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise InputError(f"{option}: {str(path)!r} may not be written")
+
+
+def refuse_to_replace(path: Path | None, option: str, others: Sequence[Path]) -> None:
+    """Raise an error if the file to write is one of those that are read."""
+    if path is not None and path.resolve() in [other.resolve() for other in others]:
+        raise InputError(f"{option}: {str(path)!r} is read by the same command")
 
 
 def check_can_save(path: Path) -> None:
@@ -101,7 +110,12 @@ def load(path: Path) -> Pipeline:
 
 def _load_joblib(path: Path) -> Any:
     try:
-        return joblib.load(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = joblib.load(path)
+        for text in dict.fromkeys(str(warning.message) for warning in caught):  # other versions
+            print("warning:", *text.split(), file=sys.stderr)
+        return model
     except Exception as error:  # a damaged pickle can raise any
         raise InputError(f"{str(path)!r} is damaged or no joblib file: {error}") from error
 

@@ -18,8 +18,8 @@ from . import models
 from .csv_format import CsvFormat
 from .errors import InputError
 from .files import DataFile, FileKind, find_files, read_one
-from .fit import other_names
 from .meter import Meter
+from .session import other_names
 
 ROWS = 50_000
 """The rows of a part of a CSV file."""
@@ -33,15 +33,18 @@ BY_NAME = {
 """The methods of a DataFrame that write files with these names. All others are CSV."""
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, meter: Meter) -> int:
     """Predict the rows of the files that the arguments name. Returns the exit code."""
     model = models.load(arguments.model)
-    with TemporaryDirectory(prefix="sklearn-mlp-") as name, Meter() as meter:
-        meter.begin("predicting")
+    meter.begin("predicting")
+    with TemporaryDirectory(prefix="sklearn-mlp-") as name:
         if arguments.out is not None:
             models.check_writable(arguments.out, "--out")
         files = find_files(
             arguments.data, Path(name), separator=arguments.separator, encoding=arguments.encoding
+        )
+        models.refuse_to_replace(
+            arguments.out, "--out", [arguments.model, *(file.path for file in files)]
         )
         try:
             is_table = arguments.out is not None and arguments.out.suffix.lower() in BY_NAME
@@ -135,7 +138,8 @@ class _Notes:
 def _write(parts: Iterator[pd.DataFrame], out: Path | None, form: CsvFormat, meter: Meter) -> None:
     """Write the rows to a file, whole or not at all, or to the standard output."""
     if out is None:
-        meter.clear()
+        if sys.stdout.isatty():
+            meter.stop()
         _write_csv(parts, sys.stdout, form)
     elif out.suffix.lower() in BY_NAME:
         table = pd.concat(parts, ignore_index=True)

@@ -8,6 +8,7 @@ With errors e, standard deviations s of the error bars and n rows,
 The sums of blocks of rows add up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -19,6 +20,9 @@ from ..standardize import Moments
 
 NORMAL_95 = 1.96
 """So many standard deviations hold 95 % of a normal distribution."""
+
+HELD_OUT, CROSS_VALIDATED = "held out", "cross-validated"
+"""The groups of rows that are scored."""
 
 N_FURTHEST = 5
 """The number of rows that are shown because they are furthest off."""
@@ -122,7 +126,7 @@ class Comparison:
     def of(
         cls,
         y: FloatArray,
-        predictions: dict[str, tuple[FloatArray, FloatArray]],
+        predictions: Mapping[str, tuple[FloatArray, FloatArray]],
         unit: float,
         places: Any,
         names: Any = None,
