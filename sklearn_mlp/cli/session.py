@@ -107,7 +107,8 @@ class Session:
         interruptions = [text for text in texts if text.startswith(INTERRUPTED)]
         self.is_interrupted |= bool(interruptions)
         for text in texts if counted else interruptions:
-            self.warn(text)
+            later = text in interruptions and self.n_fits > 0
+            self.warn("interrupted: without cross-validation" if later else text)
         self.n_fits += counted
         ended_early = any(issubclass(w.category, ConvergenceWarning) for w in caught)
         self.n_not_converged += counted and ended_early
@@ -152,7 +153,7 @@ class Session:
         say()
         say_relevance(say, model)
         if (path := self.arguments.save) is not None:
-            self.line("saved", f"{path}, fitted to the rows that are not held out; to use it:")
+            self.line("saved", f"{path}, fitted without the held-out rows. To use it:")
             self.line("", f"sklearn-mlp predict {path} NEW.csv --out PREDICTED.csv")
 
     # What is said of the data ----------------------------------------------------------------
