@@ -86,6 +86,9 @@ def test_a_single_column_has_no_separator() -> None:
         ('a,b\n"1,5",x\n"2,25",y\n', [1.5, 2.25]),
         ('a,b\n"1,234",1.5\n"1,234,567.5",2\n', [1234, 1234567.5]),
         ("a;b\n1.5;x\n2.25;y\n", [1.5, 2.25]),
+        ("a;b\n1.234,50 €;1,5\n€ 12,00;2\n", [1234.5, 12]),
+        ('a,b\n"$1,234.50",x\n$5,y\n', [1234.5, 5]),
+        ("a,b\n12.5 %,x\n5%,y\n", [12.5, 5]),
         ("a;b\n1,234;x\n2,345;y\n", [1.234, 2.345]),
         ("a;b\n1.234;x\n2.345;y\n", [1.234, 2.345]),
         ("a;b\n1;x\n2;y\n", [1, 2]),
@@ -102,19 +105,25 @@ def test_a_date_is_no_number_in_groups() -> None:
 
 
 def test_a_few_texts_leave_the_numbers_readable() -> None:
-    table = parsed("a;b\n" + "1,5;2\n" * 20 + "k.A.;2\n")
+    table = parsed("a;b\n" + "1,5;2\n" * 20 + "k.A.;2\n12.000;3\n")
 
-    assert table["a"].tolist() == ["1.5"] * 20 + ["k.A."]
+    assert table["a"].tolist() == ["1.5"] * 20 + ["k.A.", "12000"]
+
+
+def test_blanks_behind_separators_do_not_count() -> None:
+    table = parsed('a, b, c\n1, x, "y, z"\n2, x, w\n')
+
+    assert table.to_dict("list") == {"a": [1, 2], "b": ["x", "x"], "c": ["y, z", "w"]}
 
 
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
 )
 def test_the_encoding_is_found(encoding: str) -> None:
-    table = parsed("größe,y\n10 €,1\n20 €,2\n".encode(encoding))
+    table = parsed("größe,y\nab €,1\ncd €,2\n".encode(encoding))
 
     assert list(table) == ["größe", "y"]
-    assert table["größe"].tolist() == ["10 €", "20 €"]
+    assert table["größe"].tolist() == ["ab €", "cd €"]
 
 
 def test_the_user_may_know_better() -> None:

@@ -40,6 +40,15 @@ COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 POINT_NUMBER = re.compile(r"[+-]?(\d*\.\d+|\d{1,3}(,\d{3})+\.\d+)([eE][+-]?\d+)?")
 """1.5 and 1,234.5."""
 
+PLAIN = {
+    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
+    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?"),
+}
+"""Numbers without groups, for each decimal sign."""
+
+UNITS = " %€$£\xa0"
+"""What may stand before or behind a number."""
+
 GROUPED = {
     ".": re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?"),
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?"),
@@ -81,7 +90,8 @@ class CsvFormat:
     is_packed : bool
         Whether the file is packed by gzip.
     grouped : tuple of str
-        The columns whose numbers have their digits in groups of three, such as 1.234,5.
+        The columns whose numbers have their digits in groups of three, such as 1.234,5, or units,
+        such as $5.
     """
 
     separator: str = ","
@@ -177,6 +187,7 @@ class CsvFormat:
             "compression": "gzip" if self.is_packed else None,
             "index_col": False,
             "low_memory": False,
+            "skipinitialspace": True,
             **more,
         }
 
@@ -210,22 +221,21 @@ class CsvFormat:
             return table
         for name in table.columns:
             if not pd.api.types.is_numeric_dtype(table[name]):
-                pattern = GROUPED[self.decimal] if name in self.grouped else COMMA_NUMBER
-                values = table[name].astype(object).map(
-                    lambda value, pattern=pattern: self._plain_number(value, pattern),
-                    na_action="ignore",
-                )  # fmt: skip
+                values = table[name].astype(object)
+                if self.decimal == "," or name in self.grouped:
+                    values = values.map(self._plain_number, na_action="ignore")
                 with suppress(ValueError, TypeError):
                     values = values if name in texts else pd.to_numeric(values)
                 table[name] = values
         return table
 
-    def _plain_number(self, value: Any, pattern: re.Pattern[str]) -> Any:
+    def _plain_number(self, value: Any) -> Any:
         """1234.5 for 1.234,5, and anything else as it is."""
-        if not isinstance(value, str) or not pattern.fullmatch(value.strip()):
+        text = value.strip(UNITS) if isinstance(value, str) else ""
+        if not GROUPED[self.decimal].fullmatch(text) and not PLAIN[self.decimal].fullmatch(text):
             return value
         other = "," if self.decimal == "." else "."
-        return value.strip().replace(other, "").replace(self.decimal, ".")
+        return text.replace(other, "").replace(self.decimal, ".")
 
 
 def begins_with(path: Path, magic: bytes) -> bool:
@@ -325,7 +335,7 @@ def _decimal_of(fields: Sequence[str], separator: str) -> str:
     """The decimal sign of most numbers."""
     counts = Counter[str]()
     for field in fields:
-        text = field.strip()
+        text = field.strip(UNITS)
         # 1.234 may be a thousand; and so may 1,234 where commas divide the columns.
         if IN_GROUPS["."].fullmatch(text) or (separator == "," and IN_GROUPS[","].fullmatch(text)):
             continue
@@ -335,11 +345,16 @@ def _decimal_of(fields: Sequence[str], separator: str) -> str:
 
 
 def _grouped(rows: Sequence[Sequence[str]], decimal: str) -> tuple[str, ...]:
-    """The columns of numbers in groups of three digits."""
-    other, pattern = "," if decimal == "." else ".", GROUPED[decimal]
+    """The columns of numbers in groups of three digits, or with units."""
     found = []
     for i, name in enumerate(rows[0] if rows else ()):
         values = [text for row in rows[1:] if i < len(row) and (text := row[i].strip())]
-        if any(other in text for text in values) and all(map(pattern.fullmatch, values)):
+        numbers = [text for text in values if _is_number(text.strip(UNITS), decimal)]
+        has_more = any(not PLAIN[decimal].fullmatch(text) for text in numbers)
+        if has_more and len(numbers) >= CONSISTENT * len(values):
             found.append(name)
     return tuple(found)
+
+
+def _is_number(text: str, decimal: str) -> bool:
+    return bool(GROUPED[decimal].fullmatch(text) or PLAIN[decimal].fullmatch(text))

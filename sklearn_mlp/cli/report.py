@@ -125,7 +125,9 @@ def say_furthest(say: Say, rows: pd.DataFrame, target: str, name: str | None) ->
     head = f"{'row':>18}  " + (f"{_cut(str(name)):<16}" if has_name else "")
     say(f"{head}{_cut(target):>14}  {'predicted ± error bar':>22}{'off by':>9}".rstrip())
     for row in rows.itertuples():
-        first = f"{_cut(str(row.place), 18):>18}  " + (f"{_cut(_name(row.name)):<16}" if has_name else "")
+        first = f"{_cut(str(row.place), 18):>18}  " + (
+            f"{_cut(_name(row.name)):<16}" if has_name else ""
+        )
         predicted = f"{number(row.mean)} ± {number(row.std, 3)}"
         off = row.y / row.std - row.mean / row.std if row.std else math.inf
         say(f"{first}{number(row.y):>14}  {predicted:>22}{off:>+9.1f}")
