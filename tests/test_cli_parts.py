@@ -25,7 +25,7 @@ from sklearn_mlp.cli.csv_format import LOOKS_LIKE, SPACES, CsvFormat
 from sklearn_mlp.cli.errors import InputError
 from sklearn_mlp.cli.meter import Meter
 from sklearn_mlp.cli.outliers import Ends
-from sklearn_mlp.cli.report import number, with_error
+from sklearn_mlp.cli.report import number, say_coverage, with_error
 from sklearn_mlp.cli.scores import MODELS, Comparison, Tally
 from sklearn_mlp.columns import TableEncoder, columns_of
 
@@ -114,6 +114,11 @@ def test_blanks_behind_separators_do_not_count() -> None:
     table = parsed('a, b, c\n1, x, "y, z"\n2, x, w\n')
 
     assert table.to_dict("list") == {"a": [1, 2], "b": ["x", "x"], "c": ["y, z", "w"]}
+
+
+def test_lines_above_the_header_are_spoken_of() -> None:
+    with pytest.raises(InputError, match="its first line as the header: remove lines above it"):
+        parsed("Konto;123\n\nTag;Betrag;Art\n1;2;a\n")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +244,22 @@ def test_numbers_have_four_digits(value: float, text: str) -> None:
 def test_an_error_has_the_decimals_of_its_number() -> None:
     assert with_error(53.8123, 1.8199) == "53.81 ± 1.82"
     assert with_error(1e300, 2e299) == "1e+300 ± 2e+299"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.22, "The error bars are too narrow here: 22% of the rows are within 95 %."),
+        (1.0, "The error bars are too wide here: 100% of the rows are within 95 %."),
+        (0.94, ""),
+    ],
+)
+def test_error_bars_of_the_wrong_size_are_spoken_of(share: float, text: str) -> None:
+    said: list[str] = []
+
+    say_coverage(said.append, {"models": {"a": {"in 95 %": [share, 0.01]}}}, "a")
+
+    assert said == [text] * bool(text)
 
 
 # Outliers -----------------------------------------------------------------------------------

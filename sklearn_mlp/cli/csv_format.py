@@ -213,7 +213,10 @@ class CsvFormat:
             raise InputError(f"{shown} cannot be read as CSV: {error}. {self._try()}") from error
 
     def _try(self) -> str:
-        return f"It was read with the separator {self.separator!r}: --separator says otherwise"
+        return (
+            f"It was read with the separator {self.separator!r} (--separator says otherwise), and "
+            "with its first line as the header: remove lines above it"
+        )
 
     def _plain(self, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
         """The table with 1234.5 for 1.234,5, as numbers where a column has no other values."""

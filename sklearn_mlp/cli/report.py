@@ -19,6 +19,9 @@ MOST_NAMES = 40
 MOST_RELEVANT = 25
 """So many inputs are listed by their relevance."""
 
+MOST_OFF = 0.04
+"""Error bars whose 95 % hold so much less or more have the wrong size."""
+
 LABELS = {
     NUMBER: "numbers",
     DATE: "dates",
@@ -104,6 +107,14 @@ def say_scores(say: Say, scores: dict[str, dict[str, Any]]) -> None:
                 f"{'  ' + model:<{LABEL}}{_r2(*of['R²']):>16}{with_error(*of['RMSE']):>20}"
                 f"{_density(*of['log density']):>16}{'{:.0%} ± {:.0%}'.format(*of['in 95 %']):>11}"
             )
+
+
+def say_coverage(say: Say, group: dict[str, Any], model: str) -> None:
+    """Say if the error bars of a model have the wrong size."""
+    share, error = group["models"][model]["in 95 %"]
+    if abs(share - 0.95) > max(MOST_OFF, 3 * error):
+        size = "narrow" if share < 0.95 else "wide"
+        say(f"The error bars are too {size} here: {share:.0%} of the rows are within 95 %.")
 
 
 def _r2(value: float, error: float) -> str:

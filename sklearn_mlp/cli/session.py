@@ -29,6 +29,7 @@ from .report import (
     line,
     number,
     say_columns,
+    say_coverage,
     say_furthest,
     say_network,
     say_relevance,
@@ -146,6 +147,7 @@ class Session:
             )
         say()
         say_scores(say, self.scores)
+        say_coverage(say, next(iter(self.scores.values())), MODELS[0])
         say()
         say_furthest(say, found.furthest, self.target, self.name_column(columns))
         if len(self.files) == 1:
