@@ -118,7 +118,7 @@ def test_blanks_behind_separators_do_not_count() -> None:
 
 def test_lines_above_the_header_are_spoken_of() -> None:
     with pytest.raises(InputError, match="its first line as the header: remove lines above it"):
-        parsed("Konto;123\n\nTag;Betrag;Art\n1;2;a\n")
+        parsed("Konto;123\n\nTag;Betrag;Art\n1;2,5;a\n")
 
 
 @pytest.mark.parametrize(

@@ -758,6 +758,23 @@ def test_predictions_are_written_as_the_input_is(capsys: pytest.CaptureFixture[s
         assert re.fullmatch(r"-?\d+,\d+(e-\d+)?;\d+,\d+(e-\d+)?", new[len(row) + 1 :])
 
 
+def test_new_numbers_are_read_as_those_of_training(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(500, 3000, 60).round(1)
+    pd.DataFrame({"x": x, "y": 2 * x}).to_csv("a.csv", sep=";", decimal=",", index=False)
+    more = ["--folds", "0", "--save", "m.skops"]
+    assert main(["a.csv", "--target", "y", *LINEAR, *more]) == 0
+    capsys.readouterr()
+    Path("new.csv").write_text("x;note\n1.234;a\n2.000;b\n")  # they could be 1.2 and 2.0
+
+    assert main(["predict", "m.skops", "new.csv"]) == 0
+
+    rows = [line.split(";") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["1.234", "2.000"]
+    found = [float(row[2].replace(",", ".")) for row in rows]
+    assert found == pytest.approx([2468, 4000], rel=0.01)
+
+
 @pytest.mark.parametrize("name", ["p.parquet", "p.feather", "p.xlsx", "p.tsv"])
 def test_the_name_says_how_predictions_are_written(name: str, saved: Pipeline) -> None:
     assert main(["predict", "m.skops", "mixed.csv", "--out", name]) == 0

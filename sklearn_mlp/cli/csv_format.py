@@ -23,8 +23,8 @@ from .errors import InputError
 HEAD_BYTES = 1 << 18
 """So many bytes at the beginning say how a file is written."""
 
-HEAD_LINES = 50
-"""And so many lines of them which separator it has."""
+HEAD_LINES = 1000
+"""And so many lines of them at most."""
 
 SEPARATORS = (",", ";", "\t", "|")
 
@@ -102,7 +102,12 @@ class CsvFormat:
 
     @classmethod
     def of(
-        cls, path: Path, shown: str, separator: str | None = None, encoding: str | None = None
+        cls,
+        path: Path,
+        shown: str,
+        separator: str | None = None,
+        encoding: str | None = None,
+        decimal: str = ".",
     ) -> "CsvFormat":
         """Look at the beginning of a file.
 
@@ -113,6 +118,8 @@ class CsvFormat:
             The name of the file in error messages.
         separator, encoding : str, optional
             What the user says that they are.
+        decimal : str, default="."
+            The decimal sign if the file does not show which.
 
         Raises
         ------
@@ -132,7 +139,7 @@ class CsvFormat:
         lines = [line for line in (lines if is_all else lines[:-1])[:HEAD_LINES] if line.strip()]
         separator = separator or _separator_of(lines)
         rows = _fields(lines, separator)
-        decimal = _decimal_of([field for row in rows[1:] for field in row], separator)
+        decimal = _decimal_of([field for row in rows[1:] for field in row], separator, decimal)
         plain = cls(separator, encoding, decimal, is_packed)
         return replace(plain, grouped=_grouped(rows, decimal))
 
@@ -334,8 +341,8 @@ def _separator_of(lines: Sequence[str]) -> str:
     return best
 
 
-def _decimal_of(fields: Sequence[str], separator: str) -> str:
-    """The decimal sign of most numbers."""
+def _decimal_of(fields: Sequence[str], separator: str, otherwise: str) -> str:
+    """The decimal sign of most numbers, and another one if they do not show it."""
     counts = Counter[str]()
     for field in fields:
         text = field.strip(UNITS)
@@ -344,6 +351,8 @@ def _decimal_of(fields: Sequence[str], separator: str) -> str:
             continue
         counts[","] += COMMA_NUMBER.fullmatch(text) is not None
         counts["."] += POINT_NUMBER.fullmatch(text) is not None
+    if counts[","] == counts["."]:
+        return otherwise
     return "," if counts[","] > counts["."] else "."
 
 

@@ -90,6 +90,11 @@ class DataFile:
         return self.shown or repr(str(self.path))
 
     @property
+    def name(self) -> str:
+        """The name without quotes."""
+        return str(self).strip("'\"")
+
+    @property
     def is_arrow(self) -> bool:
         """Whether pyarrow reads the file."""
         return self.kind in (FileKind.PARQUET, FileKind.FEATHER)
@@ -118,6 +123,7 @@ def find_files(
     *,
     separator: str | None = None,
     encoding: str | None = None,
+    decimal: str = ".",
 ) -> list[DataFile]:
     """The files with these names, where a name may be a pattern such as ``data/*.csv``.
 
@@ -129,6 +135,8 @@ def find_files(
         Where the standard input is written to.
     separator, encoding : str, optional
         Those of CSV files, if the user knows them.
+    decimal : str, default="."
+        The decimal sign of CSV files that do not show which.
 
     Returns
     -------
@@ -144,7 +152,7 @@ def find_files(
     for name in names:
         for path, shown in _paths(name, folder):
             if path.resolve() not in paths:
-                paths[path.resolve()] = _looked_at(path, shown, separator, encoding)
+                paths[path.resolve()] = _looked_at(path, shown, separator, encoding, decimal)
     return list(paths.values())
 
 
@@ -171,14 +179,17 @@ def _paths(name: str, folder: Path) -> list[tuple[Path, str]]:
     return [(Path(path), repr(path)) for path in found]
 
 
-def _looked_at(path: Path, shown: str, separator: str | None, encoding: str | None) -> DataFile:
+def _looked_at(
+    path: Path, shown: str, separator: str | None, encoding: str | None, decimal: str
+) -> DataFile:
     """The file, after a look at its beginning."""
     kind = _kind_of_file(path)
     if kind is not FileKind.CSV:
         return DataFile(path, kind, shown=shown)
     if not path.stat().st_size:
         raise InputError(f"{shown} is empty")
-    return DataFile(path, kind, CsvFormat.of(path, shown, separator, encoding), shown)
+    form = CsvFormat.of(path, shown, separator, encoding, decimal)
+    return DataFile(path, kind, form, shown)
 
 
 def _kind_of_file(path: Path) -> FileKind:

@@ -41,7 +41,11 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
         if arguments.out is not None:
             models.check_writable(arguments.out, "--out")
         files = find_files(
-            arguments.data, Path(name), separator=arguments.separator, encoding=arguments.encoding
+            arguments.data,
+            Path(name),
+            separator=arguments.separator,
+            encoding=arguments.encoding,
+            decimal=model.about_["decimal"],
         )
         models.refuse_to_replace(
             arguments.out, "--out", [arguments.model, *(file.path for file in files)]

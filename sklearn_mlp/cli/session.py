@@ -126,7 +126,8 @@ class Session:
         """Save the model with what is known of it, if there is a path for it."""
         model.about_ = {
             "target": self.target,
-            "files": [str(file).strip("'") for file in self.files],
+            "files": [file.name for file in self.files],
+            "decimal": self.files[0].form.decimal,
             "n_rows": n_rows,
             "date": date.today().isoformat(),
             "version": __version__,
@@ -163,7 +164,7 @@ class Session:
     @property
     def names(self) -> str:
         """The first file, and how many more there are."""
-        first, more = str(self.files[0]).strip("'"), len(self.files) - 1
+        first, more = self.files[0].name, len(self.files) - 1
         return f"{first} and {count(more, 'more file')}" if more else first
 
     def treatments(self, X: pd.DataFrame) -> list[Column]:
