@@ -255,6 +255,12 @@ def _median(values: FloatArray) -> float:
     return float(np.median(present)) if present.size else 0.0
 
 
+def _squarable(y: FloatArray) -> FloatArray:
+    """The targets, in units of the largest if their squares would overflow or vanish."""
+    size = np.abs(y).max()
+    return y if 1e-100 < size < 1e100 or size == 0 else y / size
+
+
 # Its values -------------------------------------------------------------------------------------
 
 
@@ -391,8 +397,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 self.origins_ += [name] * len(categories)
         names, texts = self._texts(X, MANY)
         if names:
-            blocks.append(self._encoded_by_others(texts, np.asarray(y)))
-            self.target_.fit(texts, y)
+            targets = _squarable(np.asarray(y))
+            blocks.append(self._encoded_by_others(texts, targets))
+            self.target_.fit(texts, targets)
             self.origins_ += names
         return np.hstack([np.empty((len(X), 0)), *blocks])
 

@@ -166,6 +166,16 @@ def test_many_categories_are_encoded_by_their_mean_targets() -> None:
     assert_allclose(encoder.transform(pd.DataFrame({"x": ["new"]})), y.mean())
 
 
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_targets_near_the_end_of_the_numbers_encode_categories(size: float) -> None:
+    table, y = pd.DataFrame({"x": texts(12)}), RNG.normal(size=N)
+    encoder = TableEncoder(columns_of(table), random_state=0)
+
+    expected = encoder.fit_transform(table, y) / np.abs(y).max()
+
+    assert_allclose(encoder.fit_transform(table, y * size), expected)
+
+
 def test_a_row_does_not_see_its_own_target_in_training() -> None:
     table, y = pd.DataFrame({"x": texts(12)}), RNG.normal(size=N)
     encoder = TableEncoder(columns_of(table), random_state=0)
