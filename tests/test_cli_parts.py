@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from dask import delayed
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score, root_mean_squared_error
@@ -359,6 +361,21 @@ def test_the_meter_hears_of_the_iterations_of_a_fit() -> None:
     assert losses == pytest.approx(loss_curve, rel=1e-3)  # some are restated exactly
     assert meter._step is not None
     assert meter._step.detail == f"iteration {len(losses)}"
+
+
+def test_the_meter_hears_of_the_blocks_that_are_read() -> None:
+    meter = Meter(io.StringIO())
+    tasks = [delayed(abs)(i) for i in range(4)]
+    meter.begin("training", 1.0)
+    with meter.passes():
+        dask.compute(*tasks, scheduler="sync")
+        dask.compute(*tasks, scheduler="sync")
+    assert meter._step is not None
+    assert meter._step.read == "pass 2: 100%"
+    meter.begin("reading")
+    with meter.reading_blocks():
+        dask.compute(*tasks, scheduler="sync")
+    assert meter._step.done == 1
 
 
 # Saved models -------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class Step:
     began: float
     done: float = 0.0
     detail: str = ""
+    read: str = ""
 
 
 class Meter:
@@ -150,9 +151,13 @@ class Meter:
 
     def passes(self) -> Any:
         """A context in which many passes over the blocks are told."""
-        return _blocks_read(
-            lambda n_passes, share: self.tell(detail=f"pass {n_passes}: {share:.0%} of the rows")
-        )
+
+        def tell(n_passes: int, share: float) -> None:
+            with self._lock:
+                if self._step is not None:
+                    self._step.read = f"pass {n_passes}: {share:.0%}"
+
+        return _blocks_read(tell)
 
     # Drawing ------------------------------------------------------------------------------------
 
@@ -182,7 +187,8 @@ class Meter:
         filled = round(BAR * so_far / (so_far + left)) if so_far + left > 0 else 0
         bar = "#" * min(filled, BAR - 1) + "." * (BAR - min(filled, BAR - 1))
         about = "" if left < 1 else "about "
-        parts = [f"{step.text:<23}", f"[{bar}]", f"{about}{duration(left)} left", step.detail]
+        left_text = f"{about}{duration(left)} left"
+        parts = [f"{step.text:<23}", f"[{bar}]", left_text, step.detail, step.read]
         return "  ".join(part for part in parts if part)
 
     def _left(self, step: Step) -> float:
