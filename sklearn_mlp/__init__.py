@@ -13,12 +13,14 @@ __all__ = ["SigmoidMLPEnsembleRegressor", "SigmoidMLPRegressor"]
 _MODULES = {"SigmoidMLPEnsembleRegressor": ".ensemble", "SigmoidMLPRegressor": ".regressor"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import an estimator when it is first asked for, so that the command line starts at once."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name], __name__), name)
-    return value
+if not TYPE_CHECKING:  # so that a type checker knows which names there are
+
+    def __getattr__(name: str) -> Any:
+        """Import an estimator when it is first asked for: the command line starts at once."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name], __name__), name)
+        return value
 
 
 def __dir__() -> list[str]:
