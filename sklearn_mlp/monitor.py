@@ -12,7 +12,7 @@ import numpy as np
 from ._typing import FloatArray
 from .callbacks import Task
 from .network import Network
-from .progress import Progress
+from .progress import Progress, tell_listener
 
 EXPLOSION = 1e6
 """Training has diverged if the loss is this many times the first loss, or 1 if that is more."""
@@ -222,6 +222,7 @@ class Monitor(History):
         self.n_stalled = 0 if improved else self.n_stalled + 1
         if self._progress is not None:
             self._progress.tell(self, w)
+        tell_listener(self)
         if self._iteration is not None:
             self.stopped = self._iteration.end(partial(self._as_fitted, w))
             self._iteration = None

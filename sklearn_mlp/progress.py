@@ -1,14 +1,37 @@
-"""Print the progress of a fit: a line for each iteration at first, then fewer and fewer."""
+"""Print the progress of a fit: a line for each iteration at first, then fewer and fewer.
+
+Whoever calls a fit can listen to its iterations: see :func:`listening`.
+"""
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 from ._typing import FloatArray
+
+_listener: ContextVar[Callable[[Any], None] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Callable[[Any], None]) -> Iterator[None]:
+    """A context in which all fits tell the listener of each iteration, with their monitor."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell_listener(monitor: Any) -> None:
+    """Tell the listener, if there is one, of an iteration."""
+    if (listener := _listener.get()) is not None:
+        listener(monitor)
 
 
 class Progress:
@@ -79,7 +102,7 @@ class Progress:
     def _time_left(self, n_iter: int) -> str:
         """The time that `n_iter` iterations take at the pace of the last ones."""
         pace = median(after - before for before, after in pairwise(self._clock))
-        return _duration(n_iter * pace)
+        return duration(n_iter * pace)
 
 
 class _Table:
@@ -104,7 +127,7 @@ def _five_digits(value: float) -> str:
     return f"{value:#.5g}".rstrip(".").rjust(11)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """The time in a suitable unit."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

@@ -2,7 +2,11 @@
 
 import threading
 
+import pytest
+
+import sklearn_mlp
 from sklearn_mlp._lazy import lazy
+from sklearn_mlp.regressor import SigmoidMLPRegressor
 
 
 class Slow:
@@ -43,3 +47,10 @@ def test_no_instance_waits_for_another() -> None:
     finally:
         release.set()
         threads[0].join()
+
+
+def test_the_package_knows_its_estimators_before_they_are_imported() -> None:
+    assert set(sklearn_mlp.__all__) <= set(dir(sklearn_mlp))
+    assert sklearn_mlp.SigmoidMLPRegressor is SigmoidMLPRegressor
+    with pytest.raises(AttributeError, match="'sklearn_mlp' has no attribute 'nothing'"):
+        getattr(sklearn_mlp, "nothing")  # noqa: B009 (a type checker knows too)

@@ -18,6 +18,9 @@ SKOPS_TRUSTED_TYPES = [
     # The estimators.
     "sklearn_mlp.ensemble.SigmoidMLPEnsembleRegressor",
     "sklearn_mlp.regressor.SigmoidMLPRegressor",
+    # The encoder of tables, which the command line puts in front.
+    "sklearn_mlp.columns.Column",
+    "sklearn_mlp.columns.TableEncoder",
     # The fitted model: the units of training, and the posterior of the weights.
     "sklearn_mlp.committee.Member",
     "sklearn_mlp.committee.MixturePosterior",

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_mlp import SigmoidMLPRegressor, training
+from sklearn_mlp.columns import TableEncoder, columns_of
 from sklearn_mlp.interop import SKOPS_TRUSTED_TYPES, from_sklearn
 
 from .conftest import Data, MakeEnsemble, MakeModel
@@ -113,6 +115,8 @@ def fitted_estimators(data: Data, network: MakeModel, ensemble: MakeEnsemble) ->
         yield SigmoidMLPRegressor((3,), random_state=0).fit(many, target)
     yield ensemble().fit(X, y)
     yield ensemble(network(solver="adam")).fit(X, y)
+    table = pd.DataFrame({"x": X[:, 0], "c": np.resize(["a", "b"], len(X))})
+    yield TableEncoder(columns_of(table)).fit(table, y)
 
 
 def test_the_trusted_types_are_those_of_fitted_estimators_and_no_others(

@@ -10,7 +10,7 @@ only in functions.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from io import BytesIO
 from itertools import pairwise
@@ -21,14 +21,15 @@ import joblib
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
-from sklearn.base import BaseEstimator
 
-from . import _tables as tables
-from ._tables import Kind, Known, Schema, TableError
-from ._typing import FloatArray
-from .distributed import compute
-from .model import mean_r2
-from .standardize import Moments
+from .._typing import FloatArray
+from ..columns import TableEncoder, as_dates
+from ..distributed import compute
+from . import files as tables
+from .errors import InputError
+from .files import DataFile, FileKind, Kind, Known, Schema
+from .outliers import Ends
+from .scores import Comparison
 
 BLOCK_BYTES = 1 << 24
 """Bytes of a block on disk. Each thread holds one block, which takes some 80 MB of memory, and a
@@ -45,6 +46,9 @@ SAMPLE_ROWS = 20_000
 0.01 standard deviations of that of all rows. They see a category that a thousandth of the rows has
 in about 20 rows."""
 
+DATES = "datetime64[ns]"
+"""The type of columns of dates."""
+
 DISK_SHARE = 0.5
 """Encoded rows are kept in files if they take at most this share of the free disk."""
 
@@ -52,7 +56,7 @@ DISK_SHARE = 0.5
 class Part(NamedTuple):
     """A block: the lines of a CSV file that begin between two bytes, or some row groups."""
 
-    path: Path
+    file: DataFile
     start: int
     stop: int
 
@@ -79,25 +83,27 @@ class Head(NamedTuple):
 # Blocks of a file -------------------------------------------------------------------------------
 
 
-def head_of(path: Path) -> Head:
+def head_of(file: DataFile) -> Head:
     """The first rows of a file, and where its blocks are."""
-    head = _head_of_parquet(path) if tables.is_parquet(path) else _head_of_csv(path)
+    head = {FileKind.CSV: _head_of_csv, FileKind.EXCEL: _head_of_excel}.get(
+        file.kind, _head_of_arrow
+    )(file)
     if head.rows.empty:
-        raise tables.no_rows(path)
+        raise tables.no_rows(file)
     return head
 
 
-def _head_of_csv(path: Path) -> Head:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        header = _header(file)
-        start = file.tell()
-        content = _lines(file, start, min(size, start + HEAD_BYTES))
-    rows = tables.parse_csv(BytesIO(header + content), path)
+def _head_of_csv(file: DataFile) -> Head:
+    size = file.path.stat().st_size
+    with file.path.open("rb") as source:
+        header = _header(source)
+        start = source.tell()
+        content = _lines(source, start, min(size, start + HEAD_BYTES))
+    rows = file.form.parse(BytesIO(header + content), str(file))
     n_rows = len(rows) * (size - start) / max(1, len(content))
     starts = [*range(start, size, BLOCK_BYTES), size]
-    parts = [Part(path, begin, end) for begin, end in pairwise(starts)]
-    return Head(Schema(path, tables.kinds_of(rows)), rows, parts, n_rows)
+    parts = [Part(file, begin, end) for begin, end in pairwise(starts)]
+    return Head(Schema(file, tables.kinds_of(rows)), rows, parts, n_rows)
 
 
 def _header(file: BinaryIO) -> bytes:
@@ -120,19 +126,22 @@ def _lines(file: BinaryIO, start: int, stop: int) -> bytes:
     return file.read(max(0, end - file.tell()))
 
 
-def _head_of_parquet(path: Path) -> Head:
-    with tables.open_parquet(path) as file:
-        schema = Schema(path, tables.parquet_kinds(path, file))
-        batch = next(file.iter_batches(HEAD_ROWS), None)
-        empty = file.schema_arrow.empty_table()
-        rows = (empty if batch is None else batch).to_pandas()
-        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        n_rows = file.metadata.num_rows
+def _head_of_excel(file: DataFile) -> Head:
+    """The whole sheet, in one block."""
+    rows = tables.read_one(file)
+    return Head(Schema(file, tables.kinds_of(rows)), rows, [Part(file, 0, 1)], len(rows))
+
+
+def _head_of_arrow(file: DataFile) -> Head:
+    with tables.open_arrow(file) as arrow:
+        schema = Schema(file, tables.arrow_kinds(file, arrow.schema))
+        rows, sizes, n_rows = arrow.head(HEAD_ROWS), arrow.sizes, arrow.n_rows
+    rows.columns = list(map(str, rows.columns))
     parts, begin, size = [], 0, 0
-    for i, group in enumerate(groups, start=1):
-        size += group.total_byte_size
-        if size >= BLOCK_BYTES or i == len(groups):
-            parts.append(Part(path, begin, i))
+    for i, of_group in enumerate(sizes, start=1):
+        size += of_group
+        if size >= BLOCK_BYTES or i == len(sizes):
+            parts.append(Part(file, begin, i))
             begin, size = i, 0
     return Head(schema, rows, parts, n_rows)
 
@@ -144,56 +153,65 @@ class Reader:
     Attributes
     ----------
     columns : dict of str to Known
-        Numbers are read as float64, and all else as objects. A column that has no values in the
-        first rows of any file is not read.
+        Numbers are read as float64, dates as datetime64, and all else as objects. A column that
+        has no values in the first rows of any file is not read.
     """
 
     columns: dict[str, Known]
 
     def __call__(self, part: Part) -> pd.DataFrame:
         """The rows of a block."""
-        table = self._parquet(part) if tables.is_parquet(part.path) else self._csv(part)
-        read = table[list(self.types)].astype(self.types)
-        infinite = [c for c, t in self.types.items() if t is np.float64 and np.isinf(read[c]).any()]
+        table = self._csv(part) if part.file.kind is FileKind.CSV else self._typed(part)
+        table = table[list(self.types)]
+        dates = {c: as_dates(table[c], "") for c, t in self.types.items() if t == DATES}
+        table = table.assign(**dates).astype(self.types)
+        infinite = [
+            c for c, t in self.types.items() if t is np.float64 and np.isinf(table[c]).any()
+        ]
         if infinite:
             names = ", ".join(map(repr, infinite))
-            raise TableError(f"infinite values in column {names} of {str(part.path)!r}")
-        return read
+            raise InputError(f"infinite values in column {names} of {part.file}")
+        return table
 
     @property
     def types(self) -> dict[str, Any]:
         """The type of each column."""
+        types = {Kind.NUMBERS: np.float64, Kind.DATES: DATES}
         return {
-            column: np.float64 if known.kind is Kind.NUMBERS else object
+            column: types.get(known.kind, object)
             for column, known in self.columns.items()
             if known.kind is not Kind.NOTHING
         }
 
     def _csv(self, part: Part) -> pd.DataFrame:
-        with part.path.open("rb") as file:
+        with part.file.path.open("rb") as file:
             header, content = _header(file), _lines(file, part.start, part.stop)
         if content.count(b'"') % 2:
-            raise TableError(
-                f"{str(part.path)!r} has line breaks between quotes, and is too large to be read "
+            raise InputError(
+                f"{part.file} has line breaks between quotes, and is too large to be read "
                 "at once: remove them, or convert the file to Parquet"
             )
         as_text = (Kind.TEXT, Kind.NOTHING)  # a text may look like a number
-        types = {column: str for column, known in self.columns.items() if known.kind in as_text}
-        table = tables.parse_csv(BytesIO(header + content), part.path, dtype=types)
+        texts = [column for column, known in self.columns.items() if known.kind in as_text]
+        table = part.file.form.parse(BytesIO(header + content), str(part.file), texts)
         for column, kind in tables.kinds_of(table).items():
             known = self.columns[column]
-            tables.check_kind(column, Known(kind, part.path), known)
+            tables.check_kind(column, Known(kind, part.file), known)
             if known.kind is Kind.NOTHING and kind is not Kind.NOTHING:
-                raise TableError(
-                    f"column {column!r} of {str(part.path)!r} has values, but none in the first "
+                raise InputError(
+                    f"column {column!r} of {part.file} has values, but none in the first "
                     "rows of any file: remove it, or begin with a row that has a value"
                 )
         return table
 
-    def _parquet(self, part: Part) -> pd.DataFrame:
-        with tables.open_parquet(part.path) as file:
-            groups = list(range(part.start, part.stop))
-            return file.read_row_groups(groups).to_pandas().reset_index(drop=True)
+    def _typed(self, part: Part) -> pd.DataFrame:
+        """A block of a file that says itself what kinds of values it has."""
+        if part.file.kind is FileKind.EXCEL:
+            return tables.read_one(part.file)
+        with tables.open_arrow(part.file) as arrow:
+            table = arrow.read(part.start, part.stop)
+        table.columns = list(map(str, table.columns))
+        return table
 
 
 # The table --------------------------------------------------------------------------------------
@@ -219,22 +237,28 @@ class LazyTable:
     n_rows: float
 
     @classmethod
-    def of(cls, paths: Sequence[Path]) -> Self:
+    def of(cls, files: Sequence[DataFile], folder: Path) -> Self:
         """The table in these files, which have to have the same columns.
+
+        Parameters
+        ----------
+        files : sequence of DataFile
+        folder : Path
+            Where files are unpacked that cannot be read in blocks as they are.
 
         Raises
         ------
-        TableError
+        InputError
             If a file cannot be read or has other columns than the first, or without Dask.
         """
         try:
             import dask.dataframe  # noqa: F401 (only to see whether it is there)
         except ImportError:
-            raise TableError(
+            raise InputError(
                 "the data are too large to be read into memory at once, and reading them in "
                 'blocks needs dask: pip install "sklearn-mlp[dask]"'
             ) from None
-        heads = [head_of(path) for path in paths]
+        heads = [head_of(tables.in_bytes_that_can_be_cut(file, folder)) for file in files]
         columns = tables.agreed_columns([head.schema for head in heads])
         parts = [part for head in heads for part in head.parts]
         return cls(heads[0].rows, Reader(columns), parts, sum(head.n_rows for head in heads))
@@ -269,24 +293,35 @@ class Summary:
         The number of rows that have a target.
     n_without_target : int
         The number of rows that have none.
+    n_in_blocks : list of int
+        The number of rows of each block.
     present : frozenset of str
         The columns that have values.
+    ends : Ends
+        The smallest and largest values of the columns of numbers.
     sample : DataFrame
         Some of the rows that have a target, drawn at random.
     """
 
     n_rows: int
     n_without_target: int
+    n_in_blocks: list[int]
     present: frozenset[str]
+    ends: Ends
     sample: pd.DataFrame
 
     @classmethod
     def of(cls, rows: pd.DataFrame, target: str, fraction: float, seed: tuple[int, int]) -> Self:
-        """What a block contains, with about a fraction of its rows as the sample."""
+        """What a block contains, with about a fraction of its rows as the sample.
+
+        The second number of the seed is that of the block.
+        """
         known = rows[rows[target].notna()]
         present = frozenset(known.columns[known.notna().any()])
         drawn = RandomState(seed).uniform(size=len(known)) < fraction
-        return cls(len(known), len(rows) - len(known), present, known[drawn])
+        ends = Ends.of(known, block=seed[1])
+        n_without = len(rows) - len(known)
+        return cls(len(known), n_without, [len(rows)], present, ends, known[drawn])
 
 
 @dataclass(frozen=True)
@@ -303,45 +338,54 @@ class Blocks:
     tasks: list[Any]
     target: str
 
-    def arrays(self, columns: BaseEstimator, features: list[str]) -> tuple[Any, Any]:
-        """The transformed features and the target, as Dask arrays. Each pass reads the files again.
+    def arrays(self, encoder: TableEncoder) -> tuple[Any, Any]:
+        """The features, encoded, and the target, as Dask arrays. Each pass reads the files again.
 
         Parameters
         ----------
-        columns : ColumnTransformer
-            Fitted, for the features.
-        features : list of str
+        encoder : TableEncoder
+            Fitted.
         """
         from dask import delayed
 
-        task, shared = delayed(_encoded, nout=2, pure=False), delayed(columns, traverse=False)
-        pairs = [task(rows, shared, features, self.target) for rows in self.tasks]
-        return _concatenated(pairs, [np.nan] * len(pairs), n_inputs(columns))
+        task, shared = delayed(_encoded, nout=2, pure=False), delayed(encoder, traverse=False)
+        pairs = [task(rows, shared, self.target) for rows in self.tasks]
+        return _concatenated(pairs, [np.nan] * len(pairs), n_inputs(encoder))
 
-    def kept(self, columns: BaseEstimator, features: list[str], folder: Path) -> tuple[Any, Any]:
+    def kept(self, encoder: TableEncoder, folder: Path) -> tuple[Any, Any]:
         """The same as :meth:`arrays`, written to files in a folder, which each pass maps."""
         from dask import delayed
 
-        task, shared = delayed(_keep, pure=False), delayed(columns, traverse=False)
+        task, shared = delayed(_keep, pure=False), delayed(encoder, traverse=False)
         paths = [folder / f"{i}.joblib" for i in range(len(self.tasks))]
         numbers = compute([
-            task(rows, shared, features, self.target, path)
+            task(rows, shared, self.target, path)
             for rows, path in zip(self.tasks, paths, strict=True)
         ])  # fmt: skip
         load = delayed(partial(joblib.load, mmap_mode="r"), nout=2, pure=False)
-        return _concatenated([load(path) for path in paths], numbers, n_inputs(columns))
+        return _concatenated([load(path) for path in paths], numbers, n_inputs(encoder))
 
-    def scores(self, model: BaseEstimator, features: list[str]) -> tuple[float, float]:
-        """R² and the RMSE of the predictions of a fitted model."""
+    def compare(self, predict: Any, unit: float, name: str | None) -> Comparison:
+        """How well models predict these rows.
+
+        The places of rows are their blocks and the rows in them.
+
+        Parameters
+        ----------
+        predict : callable
+            Maps a DataFrame to the predictions of each model.
+        unit : float
+            The deviation of the target.
+        name : str or None
+            The column that names the rows.
+        """
         from dask import delayed
 
-        task, shared = delayed(_errors, pure=False), delayed(model, traverse=False)
-        found = compute([task(rows, shared, features, self.target) for rows in self.tasks])
-        moments, squares = zip(*(part for part in found if part is not None), strict=True)
-        total: Moments = reduce(Moments.__add__, moments)
-        squared_errors = np.array([sum(squares)])
-        rmse = float(np.sqrt(squared_errors[0] / total.weight))
-        return mean_r2(squared_errors, total.weight * total.std**2), rmse
+        task, shared = delayed(_compared, pure=False), delayed(predict, traverse=False)
+        found = compute([
+            task(rows, shared, self.target, unit, name, i) for i, rows in enumerate(self.tasks)
+        ])  # fmt: skip
+        return reduce(Comparison.__add__, found, Comparison())
 
 
 def summaries(train: Blocks, test: Blocks, n_rows: float, seed: int) -> tuple[Summary, Summary]:
@@ -360,7 +404,7 @@ def summaries(train: Blocks, test: Blocks, n_rows: float, seed: int) -> tuple[Su
     task = delayed(Summary.of, pure=False)
     fraction = SAMPLE_ROWS / n_rows
     of_train = [task(r, train.target, fraction, (seed, i)) for i, r in enumerate(train.tasks)]
-    of_test = [task(r, test.target, 0.0, (seed, 0)) for r in test.tasks]
+    of_test = [task(r, test.target, 0.0, (seed, i)) for i, r in enumerate(test.tasks)]
     found = compute([*of_train, *of_test])
     return _whole(found[: len(of_train)]), _whole(found[len(of_train) :])
 
@@ -370,19 +414,31 @@ def _whole(parts: Sequence[Summary]) -> Summary:
     return Summary(
         sum(part.n_rows for part in parts),
         sum(part.n_without_target for part in parts),
+        [n for part in parts for n in part.n_in_blocks],
         frozenset().union(*(part.present for part in parts)),
+        reduce(Ends.__add__, [part.ends for part in parts]),
         pd.concat([part.sample for part in parts], ignore_index=True),
     )
 
 
-def n_inputs(columns: BaseEstimator) -> int:
-    """The number of columns that a fitted ColumnTransformer gives."""
-    return len(columns.get_feature_names_out())
+def places_of(parts: Sequence[Part], n_in_blocks: Sequence[int]) -> list[int]:
+    """How many rows of its file are before each block."""
+    before, n = [], 0
+    for i, part in enumerate(parts):
+        n = 0 if i == 0 or parts[i - 1].file != part.file else n
+        before.append(n)
+        n += n_in_blocks[i]
+    return before
 
 
-def fit_on_disk(n_rows: int, columns: BaseEstimator, folder: Path) -> bool:
-    """Whether so many transformed rows and their target are better kept in the folder."""
-    n_bytes = 8 * n_rows * (n_inputs(columns) + 1)
+def n_inputs(encoder: TableEncoder) -> int:
+    """The number of columns that a fitted encoder gives."""
+    return len(encoder.get_feature_names_out())
+
+
+def fit_on_disk(n_rows: int, encoder: TableEncoder, folder: Path) -> bool:
+    """Whether so many encoded rows and their target are better kept in the folder."""
+    n_bytes = 8 * n_rows * (n_inputs(encoder) + 1)
     return n_bytes <= DISK_SHARE * shutil.disk_usage(folder).free
 
 
@@ -396,31 +452,33 @@ def _concatenated(pairs: Sequence[Any], numbers: Sequence[float], n_inputs: int)
     return tuple(da.concatenate(part, allow_unknown_chunksizes=True) for part in (X, y))
 
 
-def _keep(rows: pd.DataFrame, columns: Any, features: list[str], target: str, path: Path) -> int:
-    """Write the transformed features and the target to a file. The number of its rows."""
-    X, y = _encoded(rows, columns, features, target)
+def _keep(rows: pd.DataFrame, encoder: TableEncoder, target: str, path: Path) -> int:
+    """Write the encoded features and the target to a file. The number of its rows."""
+    X, y = _encoded(rows, encoder, target)
     joblib.dump((X, y), path)
     return len(y)
 
 
 def _encoded(
-    rows: pd.DataFrame, columns: Any, features: list[str], target: str
-) -> tuple[Any, FloatArray]:
-    """The transformed features and the target of the rows that have one."""
+    rows: pd.DataFrame, encoder: TableEncoder, target: str
+) -> tuple[FloatArray, FloatArray]:
+    """The encoded features and the target of the rows that have one."""
     known = rows[rows[target].notna()]
     y = known[target].to_numpy()
     if not len(known):
-        return np.empty((0, n_inputs(columns))), y
-    return columns.transform(known[features]), y
+        return np.empty((0, n_inputs(encoder))), y
+    return encoder.transform(known), y
 
 
-def _errors(
-    rows: pd.DataFrame, model: Any, features: list[str], target: str
-) -> tuple[Moments, float] | None:
-    """The moments of the target, and the sum of the squared errors. None without rows."""
+def _compared(
+    rows: pd.DataFrame, predict: Any, target: str, unit: float, name: str | None, block: int
+) -> Comparison:
+    """How well models predict the rows of a block."""
     known = rows[rows[target].notna()]
     if not len(known):
-        return None
-    y = known[target].to_numpy()
-    e = model.predict(known[features]) - y
-    return Moments.of(y[np.newaxis]), float(e @ e)
+        return Comparison()
+    found = Comparison.of(
+        known[target].to_numpy(), predict(known), unit, known.index.to_numpy(),
+        None if name is None else known[name],
+    )  # fmt: skip
+    return replace(found, furthest=found.furthest.assign(block=block))

@@ -1,0 +1,201 @@
+"""The words and tables of the reports, 80 columns wide."""
+
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from ..columns import DATE, FEW, LEFT_OUT, MANY, NUMBER, Column
+
+WIDTH = 79
+LABEL = 16
+MOST_NAMES = 40
+"""So many columns with the same treatment are named."""
+
+MOST_RELEVANT = 25
+"""So many inputs are listed by their relevance."""
+
+MOST_OFF = 0.04
+"""Error bars whose 95 % hold so much less or more have the wrong size."""
+
+LABELS = {
+    NUMBER: "numbers",
+    DATE: "dates",
+    FEW: "one-hot",
+    MANY: "target-encoded",
+    LEFT_OUT: "left out",
+}
+"""What the report calls the columns of each role."""
+
+Say = Callable[[str], None]
+
+
+# Numbers and lines ------------------------------------------------------------------------------
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits. Only very large and small ones have exponents."""
+    if not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
+    return f"{value:,.{decimals(value, digits)}f}"
+
+
+def decimals(value: float, digits: int = 4) -> int:
+    """The number of decimals that shows so many significant digits."""
+    if not math.isfinite(value) or value == 0:
+        return 0
+    return max(0, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def with_error(value: float, error: float, digits: int = 4) -> str:
+    """A number and its standard error, with as many decimals."""
+    if not (math.isfinite(value) and 1e-4 <= abs(value) < 1e9):
+        return f"{number(value, 3)} ± {number(error, 2)}"
+    n = decimals(value, digits)
+    return f"{value:,.{n}f} ± {error:,.{n}f}"
+
+
+def count(n: int, noun: str) -> str:
+    """The number and the noun, in the singular or the plural."""
+    return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def line(say: Say, label: str, text: str) -> None:
+    """Say a text with its label, in as many lines as it takes."""
+    wrapped = textwrap.wrap(text, WIDTH - LABEL, break_on_hyphens=False) or [""]
+    for i, part in enumerate(wrapped):
+        say(f"{'' if i else label:<{LABEL}}{part}".rstrip())
+
+
+# Columns ----------------------------------------------------------------------------------------
+
+
+def say_columns(say: Say, columns: Sequence[Column]) -> None:
+    """Say what becomes of each column."""
+    for role, label in LABELS.items():
+        of_role = [column for column in columns if column.role == role]
+        named = [_named(column) for column in of_role[:MOST_NAMES]]
+        if more := len(of_role) - len(named):
+            named.append(f"and {more:,} more")
+        if of_role:
+            line(say, label, ", ".join(named))
+
+
+def _named(column: Column) -> str:
+    """The name of a column, and what there is to say of it."""
+    notes = [column.why, ", ".join(column.parts) and f"also {', '.join(column.parts)}"]
+    notes = [note for note in notes if note]
+    return f"{column.name} ({'; '.join(notes)})" if notes else column.name
+
+
+# Scores -----------------------------------------------------------------------------------------
+
+HEADER = f"{'':<{LABEL}}{'R²':>16}{'RMSE':>20}{'log density':>16}{'in 95 %':>11}"
+
+
+def say_scores(say: Say, scores: dict[str, dict[str, Any]]) -> None:
+    """Say a table of the scores, under a heading for each group of rows."""
+    say(HEADER)
+    for heading, group in scores.items():
+        say(f"{heading}, {count(group['n'], 'row')}")
+        for model, of in group["models"].items():
+            say(
+                f"{'  ' + model:<{LABEL}}{_r2(*of['R²']):>16}{with_error(*of['RMSE']):>20}"
+                f"{_density(*of['log density']):>16}{'{:.0%} ± {:.0%}'.format(*of['in 95 %']):>11}"
+            )
+
+
+def say_coverage(say: Say, group: dict[str, Any], model: str) -> None:
+    """Say if the error bars of a model have the wrong size."""
+    share, error = group["models"][model]["in 95 %"]
+    if abs(share - 0.95) > max(MOST_OFF, 3 * error):
+        size = "narrow" if share < 0.95 else "wide"
+        say(f"The error bars are too {size} here: {share:.0%} of the rows are within 95 %.")
+
+
+def _r2(value: float, error: float) -> str:
+    """R² with three decimals, or as many as show what is left of 1."""
+    if not abs(value) < 1e4:
+        return number(value, 3)
+    n = 6 if value > 0.999 else 3
+    return f"{value:.{n}f} ± {error:.{n}f}"
+
+
+def _density(value: float, error: float) -> str:
+    return f"{value:.2f} ± {error:.2f}" if abs(value) < 1e5 else number(value, 3)
+
+
+def say_furthest(say: Say, rows: pd.DataFrame, target: str, name: str | None) -> None:
+    """Say the rows that are furthest off."""
+    say(f"The {len(rows)} rows furthest off, in units of their error bars (one deviation):")
+    has_name = name is not None and "name" in rows
+    head = f"{'row':>18}  " + (f"{_cut(str(name)):<16}" if has_name else "")
+    say(f"{head}{_cut(target):>14}  {'predicted ± error bar':>22}{'off by':>9}".rstrip())
+    for row in rows.itertuples():
+        first = f"{_cut(str(row.place), 18):>18}  " + (
+            f"{_cut(_name(row.name)):<16}" if has_name else ""
+        )
+        predicted = f"{number(row.mean)} ± {number(row.std, 3)}"
+        off = row.y / row.std - row.mean / row.std if row.std else math.inf
+        say(f"{first}{number(row.y):>14}  {predicted:>22}{off:>+9.1f}")
+
+
+def _name(value: Any) -> str:
+    """The name of a row, which may be a whole number that was read as a float."""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _cut(text: str, width: int = 14) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+# The model --------------------------------------------------------------------------------------
+
+
+def say_network(say: Say, model: Pipeline, target: str) -> None:
+    """Say what the network is: its units, its noise, its parameters."""
+    network = model[-1]
+    line(say, "network", in_words(network))
+    noise = np.ravel(network.noise_std_)[0]
+    line(say, "noise", f"{number(noise)}, the deviation of {target!r} that no input explains")
+    n_parameters = sum(W.size for W in network.weights_)
+    determined = network.n_effective_parameters_
+    line(
+        say,
+        "parameters",
+        f"{n_parameters:,}, of which the data determine {number(determined, 3)}",
+    )
+
+
+def in_words(network: Any) -> str:
+    """The units of the network, and how it was trained."""
+    units = " + ".join(str(W.shape[1]) for W in network.coefs_[:-1]) or "no"
+    tried = getattr(network, "architectures_", None) or []
+    members = [one for one in tried if one.get("share", 0) > 0]
+    parts = f", the mean of {len(members)} networks" if len(members) > 1 else ""
+    iterations = count(network.n_iter_, "iteration")
+    return f"{units} hidden units{parts}; solver {network.solver_}, {iterations}"
+
+
+def say_relevance(say: Say, model: Pipeline) -> None:
+    """Say how far each column moves the predictions."""
+    shares = relevances(model)
+    line(say, "inputs", "by relevance, how far they move the predictions (in all 100 %):")
+    for name, share in shares.head(MOST_RELEVANT).items():
+        say(
+            f"{'':<{LABEL}}{_cut(str(name), 30):<32}{share:>6.1%}  "
+            f"{'#' * round(24 * share)}".rstrip()
+        )
+    if (more := len(shares) - MOST_RELEVANT) > 0:
+        rest = shares.iloc[MOST_RELEVANT:].sum()
+        say(f"{'':<{LABEL}}{f'and {more:,} more':<32}{rest:>6.1%}")
+
+
+def relevances(model: Pipeline) -> pd.Series:
+    """The relevance of each column of the table, the largest first."""
+    shares = pd.Series(model[-1].feature_importances_, model[0].origins_)
+    return shares.groupby(level=0).sum().sort_values(ascending=False, kind="stable")
