@@ -30,14 +30,6 @@ templates_path = ["_templates"]
 numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings have them
-numpydoc_xref_param_type = True
-numpydoc_xref_aliases = {
-    "DataFrame": "pandas.DataFrame",
-    "RandomState": "numpy.random.RandomState",
-    "ndarray": "numpy.ndarray",
-    "MLPRegressor": "sklearn.neural_network.MLPRegressor",
-}
-numpydoc_xref_ignore = "all"
 
 # Where the names of other libraries are explained. A build needs no network: inventories/ lists the
 # names that these pages use, one a line (name, kind, page), in the first format of Sphinx.
