@@ -5,11 +5,12 @@ The article, from end to end
 The article learns a function of four inputs with five sigmoid units, by gradient descent. This
 example does the same in a few lines, with the article's data, weights, prediction and training. Its
 result: gradient descent comes close to the function, and still improves after 2,000 epochs. The
-default training *finds* the function, because the network can represent it exactly. :doc:`/article`
-explains everything, equation by equation.
+default training *finds* the function, because the network can represent it exactly.
 """
 
 # %%
+# :doc:`/article` explains everything, equation by equation.
+#
 # The data
 # --------
 # Five thousand rows of

@@ -67,7 +67,9 @@ import matplotlib.pyplot as plt
 
 from sklearn_mlp.inspection import PredictionIntervalDisplay
 
-print(f"best: {search.best_params_}, R² {search.score(X_test, y_test):.2f} on rows held out")
+for name, value in search.best_params_.items():
+    print(f"{name.rpartition('__')[2]}: {value}")
+print(f"R² on rows held out: {search.score(X_test, y_test):.2f}")
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 display = PredictionIntervalDisplay.from_estimator(search.best_estimator_, X_test, y_test, ax=ax)
 ax.set(xlabel="patients, by prediction", ylabel="progression of the disease")

@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # MLPRegressor, after its 200 epochs
     scores = [cross_val_score(model, X, y).mean() for model in models.values()]
 
-figure, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
 bars = ax.barh(list(models), scores, color=["C7", "C7", "C7", "C0"])
 ax.bar_label(bars, [f"{score:.2f}" for score in scores], padding=3, fontweight="bold")
 ax.axvline(0, color="black", linewidth=0.8)
