@@ -60,6 +60,7 @@ plt.show()
 # -------------------
 # By the law of total variance: the members' own variances, and their disagreement.
 
+# sphinx_gallery_thumbnail_number = 2
 means, stds = zip(*(one.predict(grid, return_std=True) for one in model.estimators_))
 admitted = np.sqrt(np.mean(np.square(stds), axis=0))
 disagreement = np.std(means, axis=0)
