@@ -1,26 +1,27 @@
-"""An architecture that nobody has to choose: small networks, wider and wider, and their mean.
+"""Find the architecture: train small networks, then wider ones, and take their weighted mean.
 
-A ladder of networks with one hidden layer is climbed: from several starts on each rung, until a
-rung is no better than those below it. Where it went beyond a few units, networks with two small
-hidden layers are trained too. Each network has a log evidence, log p(y), and a log density of the
-rows by leaving out each in turn, log p_loo(y). Either is uncertain by about √(N/2), the standard
-deviation of the log likelihood of N rows. They tell one network from another by
+The rungs of a ladder are networks with one hidden layer, each wider than the one below. On each
+rung the network is trained from several starts, until a rung is no better than those below it. If
+the ladder went beyond a few units, networks with two small hidden layers are trained too. Each
+network has a log evidence, log p(y), and a log density of the rows by leaving out each in turn, log
+p_loo(y). Both are uncertain by about √(N/2), the standard deviation of the log likelihood of N
+rows. Networks are compared by
 
     merit = ½ (log p(y) + log p_loo(y)),    share ∝ exp(merit / √(N/2)).
 
-The leaving out is by linearisation, which is far too hopeful of a network that has determined
-parameters nearly as many as rows. Such a network has in the place of its log p_loo(y) its evidence,
-and what log p_loo(y) is above the evidence for a network that can be believed.
+Leaving out is linearised. The result is far too high for a network that has nearly as many
+determined parameters as rows. For such a network, log p_loo(y) is replaced by its evidence plus the
+difference between both measures of a network that can be trusted.
 
 The mean of networks of one depth, weighted by their shares p_m, is itself a network of that depth:
-that of all their units, unconnected from one member to the next, with the output weights times
-p_m. Its error bars are those of the mixture (Hoeting et al., 1999): what the members do not know,
-and what they do not agree on,
+that of all their units, unconnected from one member to the next, with the output weights times p_m.
+Its error bars are those of the mixture (Hoeting et al., 1999): the uncertainty of the members, plus
+their disagreement,
 
     ŷ  = Σ_m p_m ŷ_m,    σ² = Σ_m p_m σ_m² + Σ_m p_m (ŷ_m - ŷ)².
 
-Networks of different depths have no such mean. That of two hidden layers is taken if it is surely
-better than that of one: see :meth:`Climb._is_surely_better`.
+Networks of different depths have no such mean. The mean of those with two hidden layers is taken if
+it is clearly better than that of those with one: see :meth:`Climb._is_surely_better`.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,18 +69,19 @@ They have about as many parameters, and take about as long.
 PATIENCE = 30
 """Re-estimations without a new best of the log evidence that end an ascent.
 
-More than a network alone needs: what comes after the summit makes members of its own.
+More than one network alone needs, because networks after the summit become members too.
 """
 
 TRUSTED = (0.4, 0.6)
-"""Determined parameters, in rows: up to the first the leaving out of rows is believed, from the
-second on it is not."""
+"""Determined parameters per row: up to the first value the leave-one-out density is trusted in
+full, from the second on not at all."""
 
 LEAST_GAIN = 1.0
-"""What a rung must be better by for the next to be climbed, in units of √(N/2)."""
+"""By how much a rung must be better for the next to be climbed, in units of √(N/2)."""
 
 LEAST_ERRORS = 2.0
-"""What the squared error must fall by with two hidden layers, in standard errors of the fall."""
+"""By how much two hidden layers must lower the squared error, in standard errors of the
+difference."""
 
 LEAST_SHARE = 0.01
 """Members with a smaller share are left out."""
@@ -95,7 +97,7 @@ class Member:
     posterior : LaplacePosterior
         Calibrated by leaving out each row.
     converged : bool
-        Whether the ascent that came to it has.
+        Whether its ascent has converged.
     share : float
         Its weight in the mean.
     n_rows : int
@@ -115,13 +117,13 @@ class Member:
 
     @property
     def determined(self) -> float:
-        """The parameters that the data determine, in rows."""
+        """The parameters that the data determine, per row."""
         n_rows = self.posterior.n * self.network.layer_sizes[-1]
         return self.posterior.n_effective_parameters / n_rows
 
     @property
     def trust(self) -> float:
-        """How far the leaving out of rows by linearisation is believed, from 0 to 1."""
+        """How far the linearised leave-one-out density is trusted, from 0 to 1."""
         full, none = TRUSTED
         return float(np.clip((none - self.determined) / (none - full), 0, 1))
 
@@ -130,7 +132,7 @@ class Member:
         return replace(self, posterior=with_normalizer(self.posterior, objective))
 
     def as_tried(self) -> dict[str, Any]:
-        """What it is and what it came to."""
+        """The network and its measures, for ``architectures_``."""
         return {
             "hidden_layer_sizes": self.network.layer_sizes[1:-1],
             "n_rows": self.n_rows,
@@ -142,7 +144,7 @@ class Member:
 
 
 def evidence_and_leave_one_out(members: Sequence[Member]) -> FloatArray:
-    """log p(y) and log p_loo(y) of each member, as far as it is believed, of shape (n, 2)."""
+    """log p(y) and the trusted log p_loo(y) of each member, of shape (n, 2)."""
     evidence = np.array([m.posterior.log_evidence for m in members])
     choices = np.array([m.posterior.choice_of_inputs for m in members])
     above = np.array([m.posterior.leave_one_out for m in members]) - choices - evidence
@@ -153,7 +155,7 @@ def evidence_and_leave_one_out(members: Sequence[Member]) -> FloatArray:
 
 
 def shared_out(members: Sequence[Member]) -> list[Member]:
-    """The same members with the shares that they deserve."""
+    """The same members with their shares."""
     merits = evidence_and_leave_one_out(members).mean(axis=1)
     n_outputs = members[0].network.layer_sizes[-1]
     uncertainty = np.sqrt(members[0].posterior.n * n_outputs / 2)
@@ -278,7 +280,7 @@ class MixturePosterior:
 class FallOfSquares(Kernel[Sums]):
     """Σ s d and Σ s d², where d is the squared error of one mean less that of another.
 
-    Both are those for a row by what is known without it.
+    Both errors are leave-one-out errors.
     """
 
     before: tuple[Member, ...]
@@ -345,7 +347,7 @@ class Climb:
     Attributes
     ----------
     members : list of Member
-        What the ascents have come to: the summits of each, and its end.
+        The results of the ascents: the summits of each, and its end.
     """
 
     solver: EvidenceMaximization
@@ -396,12 +398,12 @@ class Climb:
         return [replace(m, share=m.share * (group is best)) for group in groups for m in group]
 
     def _is_surely_better(self, deep: Sequence[Member], shallow: Sequence[Member]) -> bool:
-        """Whether the mean of deeper networks is better for sure.
+        """Whether the mean of the deeper networks is clearly better.
 
-        More merit of the best network is not enough. Few rows can decide the error and hardly
-        count in the merit, as those where a function is steep. And a mean is better than each of
-        its networks, the more so the more they are. So the squared errors of the two means are
-        compared as well, by leaving out each row, which must be possible.
+        A higher merit of the best network is not enough. A few rows can decide the error and hardly
+        count in the merit, for example where a function is steep. And a mean is better than each of
+        its networks, and improves with their number. So the leave-one-out squared errors of the two
+        means are compared as well, if they can be trusted.
         """
         merits = evidence_and_leave_one_out([*shallow, *deep]).mean(axis=1)
         objective = self.objective_of(deep[0].network)
@@ -440,7 +442,7 @@ class Climb:
                 self.members.append(self._member(network, posterior, converged=converged))
 
     def _member(self, network: Network, posterior: LaplacePosterior, *, converged: bool) -> Member:
-        """What an ascent over coarse rows came to, over the rows themselves, and calibrated."""
+        """The result of an ascent over coarse rows, over the rows themselves, and calibrated."""
         objective = self.objective_of(network)
         exact = calibrated(on_rows_of(objective, posterior), objective)
         return Member(network, exact, converged, n_rows=objective.rows.n_rows)

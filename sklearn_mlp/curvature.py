@@ -1,4 +1,4 @@
-"""The curvature of F, factorised: in the parameters, or in the rows if these are fewer.
+"""The curvature of F, factorised: by the parameters, or by the rows if these are fewer.
 
 Near given weights the objective of second-order training, F, is a parabola with the curvature
 
@@ -15,9 +15,8 @@ a factor of an R x R matrix is enough (the Woodbury identity), at R² P multipli
 
     A⁻¹ = D - D Gᵀ K⁻¹ G D,    D = diag(1/p),    K = I + G D Gᵀ.
 
-Parameters with a flat prior, p = 0, have no place in D. They stay outside, as a border of a few
-rows and columns, with the Schur complement S = G_b K⁻¹ G_bᵀ, where G_b are the columns of G that
-belong to them.
+Parameters with a flat prior, p = 0, are not in D. They form a border of a few rows and columns,
+with the Schur complement S = G_b K⁻¹ G_bᵀ, where G_b are the columns of G that belong to them.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +34,8 @@ Solve = Callable[[FloatArray], FloatArray]
 
 
 LEAST_DAMPING = 1e-10
-"""The least damping in the rows, in units of the mean curvature: with less, D is all rounding."""
+"""The smallest damping by rows, in units of the mean curvature. With less, D is lost in
+rounding."""
 
 
 def step_cost(n_rows: int, n_parameters: int, n_outputs: int) -> int:
@@ -74,7 +74,7 @@ class Factor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FactorOfSome:
-    """The factor of A where the data say nothing of some parameters.
+    """The factor of A if the data say nothing about some parameters.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class FactorOfSome:
 
 
 class Factored(NamedTuple):
-    """The factor of A, and how much the data say beside the prior.
+    """The factor of A, and how far the data determine the parameters.
 
     Attributes
     ----------
@@ -208,9 +208,9 @@ class DenseCurvature:
 def factored_in_own_scale(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """D, L and (D A D)⁻¹ of A = L Lᵀ, where D scales the diagonal of A to 1.
 
-    In its own scale: A may have precisions of 1e10 for dead weights beside 1e-3, and what is
-    rounded or added for the sake of the dead would bury the others. Only the lower triangles
-    are used and made. The least multiple of I that makes D A D definite to rounding is added.
+    A may have precisions of 1e10 for dead weights next to 1e-3. Without the scaling, rounding
+    errors of the first would be larger than the others. Only the lower triangles are used and made.
+    The smallest multiple of I that makes D A D definite to rounding is added.
     """
     curvature = diagonal(A)
     scale = 1 / np.sqrt(np.where(curvature > 0, curvature, 1))
@@ -360,7 +360,7 @@ class RowFactor:
     def solve(self, b: FloatArray) -> FloatArray:
         """The x of A x = b, for each column of ``b`` (n_parameters, n).
 
-        A second pass takes back what the first has lost to rounding, where p is small.
+        A second pass corrects the rounding errors of the first, where p is small.
         """
         x = self._solve_once(b)
         x += self._solve_once(b - self.p[:, np.newaxis] * x - self.G @ (self.G.T @ x))

@@ -114,8 +114,8 @@ class SigmoidMLPEnsembleRegressor(
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> member = SigmoidMLPRegressor(hidden_layer_sizes=(5,), alpha=10.0)
     >>> model = SigmoidMLPEnsembleRegressor(member, n_estimators=3, random_state=0)
-    >>> model.fit(X_train, y_train).score(X_test, y_test)  # doctest: +ELLIPSIS
-    0.3...
+    >>> print(f"{model.fit(X_train, y_train).score(X_test, y_test):.2f}")
+    0.38
     >>> y_mean, y_std = model.predict(X_test, return_std=True)
     >>> bool(y_std.min() > 0)
     True

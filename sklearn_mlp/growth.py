@@ -1,18 +1,18 @@
-"""Many rows: begin on few, and go on with more and more.
+"""Many rows: begin on few, and continue with more and more.
 
 A step over n rows costs n P² multiplications, and most steps are made before it is known what the
-network should look like. So the ascents from several starts, and the climb of the ladder, have only
-some of the rows, drawn at random. What they come to goes on with three times the rows, and three
-times again: with its weights, its precisions and few steps, because little is left to be learnt.
-All rows come last, or as many as a few steps can afford.
+network should look like. So the ascents from several starts, and the climb of the ladder, use only
+some of the rows, drawn at random. Their result is trained further on three times the rows, and on
+three times as many again. It keeps its weights and precisions, and needs few steps, because little
+is left to be learnt. The last level has all rows, or as many as a few steps can afford.
 
-Inputs that do not matter are left out of the steps on a level, because these cost the square of the
-parameters: see :func:`without_dead_inputs`.
+Inputs that do not matter are left out of the steps on a level, because the cost of a step grows
+with the square of the number of parameters: see :func:`without_dead_inputs`.
 
-Where the architecture is to be found, two networks go on: the best member, and the mean of the
-members, which is a wider network (see :mod:`~sklearn_mlp.committee`). More rows can determine more
-parameters. So with all rows small random units are added as long as most parameters are determined
-and the evidence rises.
+If the architecture is not given, two networks are trained further: the best member, and the mean of
+the members, which is a wider network (see :mod:`~sklearn_mlp.committee`). More rows can determine
+more parameters. So on all rows, small random units are added as long as most parameters are
+determined and the evidence rises.
 """
 
 from bisect import bisect_right
@@ -49,52 +49,54 @@ GROWTH = 3
 """How many times the rows grow from level to level."""
 
 MOST_STEPS = 40
-"""After so many steps on a level there are as many more only if the evidence still rises by more
-than its uncertainty."""
+"""Number of steps on a level, after which as many more are made only if the evidence still rises by
+more than its uncertainty."""
 
 LEAST_STEPS = 5
-"""A level on which fewer can be afforded is left out."""
+"""A level with fewer affordable steps is left out."""
 
 LEVEL_COST = 4e11
-"""What the steps of a network may cost on the last level, about ten seconds of one core, and as
-much those of all networks to which units are added then. On the levels before they may cost half,
-because what they come to goes on."""
+"""The cost limit of the steps of a network on the last level, about ten seconds of one core, and of
+all networks to which units are added then. On the earlier levels the limit is half of it, because
+training continues from their result."""
 
 WIDEST_COST, WIDEST_ROWS = 7e9, 15_000
-"""What a step of the widest network may cost over all rows, or over so many if there are more."""
+"""The cost limit of a step of the widest network over all rows, or over so many if there are
+more."""
 
 MEAN_COST = 3e9
-"""And what a step of the mean of members may cost over so many."""
+"""The cost limit of a step of the mean of members over so many rows."""
 
 LEAST_PART = 0.1
-"""The least share, before they are made to sum to one, in the mean that goes on."""
+"""The smallest share, before normalisation, in the mean that is trained further."""
 
 TWINS = 0.1
-"""Networks whose weights differ by less than this part are the same."""
+"""Networks whose weights differ by a smaller relative amount are the same."""
 
 DEAD = 0.5
-"""An input is dead if the data determine less than this of all its weights together."""
+"""An input is dead if the data determine less than this many of its weights."""
 
 WORTH = 6.3
-"""A dead input comes back if its score z² is larger: there ½ (z² - 1 - log z²), which the evidence
-gains by a weight, is what an input costs (:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
+"""A dead input is taken back if its score z² is larger: there the gain of the evidence by a weight,
+½ (z² - 1 - log z²), equals the cost of an input
+(:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
 
 ROOM = 3
-"""The mean of members that goes on has at most so many times the parameters that the data determine
-in one of them."""
+"""The mean of members that is trained further has at most so many times the parameters that the
+data determine in one of them."""
 
 LEVEL_PATIENCE = 4
 """Re-estimations without a new best of the log evidence that end the steps on a level."""
 
 MOST_NUMBERS = 25_000_000
-"""The size of a matrix that is too large to be chosen unasked."""
+"""The size of a matrix above which "lm" is not chosen by default."""
 
 MOST_MEMORY = f"{8 * MOST_NUMBERS / 1e6:.0f} MB each"
 """The same, for people."""
 
 MATRICES = 5
-"""So many matrices of that size are in memory during a step: the products, the curvature, its
-factors with damping and in its own scale, and the inverse."""
+"""Number of matrices of that size in memory during a step: the products, the curvature, its factors
+with damping and in its own scale, and the inverse."""
 
 DETERMINED = 1 / 3
 """Units are added while the data determine a larger share of the parameters."""
@@ -103,7 +105,7 @@ WIDENINGS = 3
 """The most times that units are added."""
 
 PARTS_ADDED = (1.0, 0.75, 0.5, 0.25)
-"""How many units are added to each hidden layer, in those that there are: what can be afforded."""
+"""How many units may be added to each hidden layer, relative to those that it has."""
 
 START_OF_ADDED = 0.01
 """The first output weights of added units, relative to those of a fresh network."""
@@ -123,7 +125,7 @@ def rows_to_begin_with(n_rows: int, network: Network, cost: float) -> int:
 
 
 def levels(n_first: int, n_rows: int, network: Network) -> list[int]:
-    """The numbers of rows to go on with after the first, as far as can be afforded."""
+    """The numbers of rows of the further levels, as far as they are affordable."""
     numbers, n = [], n_first
     while n < n_rows:
         n = n * GROWTH if n * GROWTH**1.5 < n_rows else n_rows
@@ -134,19 +136,19 @@ def levels(n_first: int, n_rows: int, network: Network) -> list[int]:
 
 
 def steps_on(n_rows: int, network: Network, cost: float) -> int:
-    """How many steps on a level can be afforded, if all of them may cost so much."""
+    """How many steps on a level are affordable, if all of them may cost so much."""
     return int(min(MOST_STEPS, cost / _cost(n_rows, network)))
 
 
 def is_in_reach(n_rows: int, network: Network) -> bool:
-    """Whether a few steps can be afforded on rows that say enough: all, or ten a parameter."""
+    """Whether a few steps are affordable on enough rows: all, or ten a parameter."""
     enough = min(n_rows, 10 * network.n_parameters)
     affordable = steps_on(enough, network, LEVEL_COST) >= LEAST_STEPS
     return affordable and fits_into_memory(n_rows, network)
 
 
 def fits_into_memory(n_rows: int, network: Network) -> bool:
-    """Whether the matrices of a step are not too large to be chosen unasked."""
+    """Whether the matrices of a step are small enough for "lm" to be chosen by default."""
     return _numbers(n_rows, network) <= MOST_NUMBERS
 
 
@@ -156,14 +158,14 @@ def memory_of_a_step(n_rows: int, network: Network) -> int:
 
 
 def _numbers(n_rows: int, network: Network) -> int:
-    """The numbers in each of the matrices of a step, in the parameters or in the rows."""
+    """The number of elements in each matrix of a step, by the parameters or by the rows."""
     P, n_outputs = network.n_parameters, network.layer_sizes[-1]
     return min(n_rows * n_outputs, P) * P
 
 
 @dataclass
 class Sample:
-    """Random rows, the more of which contain the fewer.
+    """Random rows. Larger samples contain the smaller ones.
 
     Parameters
     ----------
@@ -203,7 +205,7 @@ class Sample:
 
 @dataclass
 class Growth:
-    """Go on with more and more rows.
+    """Train further on more and more rows.
 
     Parameters
     ----------
@@ -220,15 +222,15 @@ class Growth:
     """What the steps have cost so far."""
 
     def run(self, members: Sequence[Member], monitor: Monitor, *, widen: bool) -> list[Member]:
-        """The members that the last level has come to, with their shares.
+        """The members after the last level, with their shares.
 
-        An interruption from the keyboard ends the growth. What the last level has come to by then
+        An interruption from the keyboard ends the growth. The result of the last level so far
         counts.
 
         Parameters
         ----------
         members : sequence of Member
-            What was found on the first rows.
+            The networks found on the first rows.
         monitor : Monitor
         widen : bool
             Whether the network may become wider.
@@ -274,9 +276,9 @@ class Growth:
     def _level(
         self, tracks: Sequence[Member], rows: Rows, cost: float, monitor: Monitor
     ) -> list[Member]:
-        """Go on with each of the networks over these rows, at this cost.
+        """Train each of the networks further on these rows, at this cost.
 
-        After an interruption these are the networks that have come to an end.
+        After an interruption these are the networks that are finished.
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         n_before, members = monitor.n_iter, []
@@ -296,7 +298,7 @@ class Growth:
     def _go_on(
         self, track: Member, rows: Rows, cost: float, found: Attempts[LaplacePosterior]
     ) -> Member:
-        """Steps and re-estimations over these rows, from where the network has come to."""
+        """Steps and re-estimations over these rows, from the present state of the network."""
         network, objective = track.network, self.objective_of(track.network, rows)
         coarse = objective.coarse()
         narrow = without_dead_inputs(track, coarse)
@@ -347,10 +349,10 @@ class Growth:
         return _cost(min(self.sample.rows.n_rows, WIDEST_ROWS), network) <= cost
 
     def _mean_of(self, members: Sequence[Member]) -> list[Member]:
-        """A mean of the best members that are as deep as the best, as many as can be afforded.
+        """A mean of the best members that are as deep as the best, as many as are affordable.
 
-        Those of little or no share have a small one in it: for the sake of their units, which
-        are trained, while the output weights will soon be.
+        Members with little or no share get a small one, to keep their trained units. The output
+        weights are soon trained anew.
         """
         best, merits = _best(members), evidence_and_leave_one_out(members).mean(axis=1)
         determined = max(m.posterior.n_effective_parameters for m in members if m.share > 0)
@@ -400,7 +402,7 @@ def with_more_units(
 ) -> FloatArray:
     """The weights of a network as part of a wider one, in which the other units hardly matter.
 
-    They have small random weights, and smaller ones where they lead to units that there were.
+    They have small random weights, and even smaller ones to the units of the given network.
     """
     v = wider.initial_weights(rng, SMALL_WEIGHTS)
     for W, V in zip(network.layers(w), wider.layers(v), strict=True):
@@ -424,17 +426,17 @@ def reads(member: Member) -> BoolArray:
 
 
 def without_dead_inputs(member: Member, objective: Objective) -> Member:
-    """The member without the inputs that do not matter, neither to it nor to the objective's rows.
+    """The member without the inputs that matter neither to it nor to the objective's rows.
 
     The first is known from the rows that it was trained on. The second is a score test at the
-    weights without these inputs: on more rows a weak input may show. With g and H the derivatives
-    by the coefs of an input, its score is
+    weights without these inputs: with more rows, a weak input may turn out to matter. With g and H
+    the derivatives by the coefs of an input, its score is
 
         z² = β Σ g² / Σ H,
 
-    which is 1 on average if what is left is noise. The input comes back if its score is more than
-    WORTH. If the network does not fit yet, what is left is no noise, and the scores of the inputs
-    that matter are large too. So the score must be more than WORTH times their median as well.
+    which is 1 on average if the residuals are noise. The input is taken back if its score is more
+    than WORTH. If the network does not fit yet, the residuals are not noise, and the scores of the
+    inputs that matter are large too. So the score must also be more than WORTH times their median.
     """
     network, posterior, alive = member.network, member.posterior, reads(member)
     if alive.all():
@@ -502,7 +504,7 @@ def _are_twins(one: Member, other: Member) -> bool:
 def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
     """Another network of as many layers, with the precisions of a member's groups.
 
-    Its posterior says where to go on from, and nothing else.
+    Its posterior only says where to continue.
     """
     own = WeightGroups.by_layer(member.network, per_input=True)
     groups = WeightGroups.by_layer(network, per_input=True)
@@ -515,5 +517,5 @@ def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
 
 
 def _in_use(network: Network, alive: BoolArray) -> Network:
-    """The network without dead inputs, by which its steps cost what they do."""
+    """The network without dead inputs, which determines the cost of a step."""
     return network if alive.all() else PartialNetwork(network, alive)

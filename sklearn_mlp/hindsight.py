@@ -1,14 +1,14 @@
-"""Error bars in hindsight: the posterior of weights that were trained without one.
+"""Error bars after training: the posterior of weights that were trained without one.
 
-Gradient descent knows no posterior, and may have ended anywhere. Around the weights where it ended,
-the evidence sets the precisions of the prior and of the noise all the same, by the equations of
-:mod:`~sklearn_mlp.solvers.evidence` with the weights as they are. The strength of a penalty under
-which they were trained does not enter: it says little of weights that stopped on their way.
+Gradient descent gives no posterior, and may have ended anywhere. Around its final weights, the
+evidence sets the precisions of the prior and of the noise, by the equations of
+:mod:`~sklearn_mlp.solvers.evidence` with fixed weights. The penalty under which they were trained
+is not used: it says little about weights that stopped before the minimum.
 
-The posterior is over all parameters where its matrices are not too large. Else it is over those of
-the output layer alone: see :mod:`~sklearn_mlp.last_layer`. How far the other layers have fitted the
-noise does not show in that one, except on held-out rows. Where there are such rows, and more
-parameters than rows, it is the better one: of all parameters too many are then uncertain.
+The posterior is over all parameters if its matrices are not too large. Otherwise it is over those
+of the output layer alone: see :mod:`~sklearn_mlp.last_layer`. That one does not show how far the
+other layers have fitted the noise, except on held-out rows. If there are such rows, and more
+parameters than rows, it is the better one, because the other has too many uncertain parameters.
 """
 
 from dataclasses import dataclass, replace
@@ -36,16 +36,16 @@ from .solvers.evidence import reestimate
 from .solvers.log_variance import estimate
 
 SETTLED = 0.05
-"""Precisions that change by less, relative to themselves, have settled."""
+"""Precisions whose relative change is smaller have settled."""
 
 MOST_ESTIMATES = 10
 """The most re-estimations."""
 
 MOST_COST = 4e11
-"""What a posterior over all parameters may cost, some ten seconds of one core."""
+"""The cost limit of a posterior over all parameters, some ten seconds of one core."""
 
 CHEAP = 0.1
-"""The share of the cost of training up to which a posterior is computed unasked."""
+"""The share of the cost of training up to which a posterior is computed in ``fit``."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Hindsight:
     objective : Objective
         What was minimised, over the rows of the training.
     w : array of shape (n_parameters,)
-        The weights that training came to.
+        The weights after training.
     held_out : Rows or None
         Rows that were not trained on.
     noise : VaryingNoise or None
         The noise by which the rows of both are weighted.
     chooses_noise : bool, default=False
-        Whether the noise varies if the rows say so. The weights stay as they are.
+        Whether to decide by the rows whether the noise varies. The weights stay as they are.
     """
 
     objective: Objective
@@ -88,13 +88,13 @@ class Hindsight:
 
     @property
     def may_be_too_narrow(self) -> bool:
-        """Whether nothing shows how far the layers before the last have fitted the noise."""
+        """Whether no rows show how far the layers before the last have fitted the noise."""
         return not self.over_all_parameters and self.held_out is None
 
     def is_cheap(self, n_passes: int) -> bool:
-        """Whether it costs little beside so many forward and backward passes over the rows.
+        """Whether it costs little compared with so many passes over the rows.
 
-        Not if it comes with a warning, which only those who ask for it should see.
+        If it comes with a warning, it is not: only those who ask for error bars should see that.
         """
         if self.may_be_too_narrow:
             return False
@@ -128,7 +128,7 @@ class Hindsight:
     def residuals(
         self, posterior: Posterior, counted: Rows, counted_held_out: Rows | None
     ) -> Residuals:
-        """What the mean leaves at each row: the held-out rows if there are any.
+        """The residuals of the mean: at the held-out rows if there are any.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Hindsight:
 
 
 def by_evidence(network: Network, point: Point, objective: Objective) -> LaplacePosterior:
-    """The posterior around a point, with the precisions that the evidence asks for there.
+    """The posterior around a point, with the precisions that maximise the evidence there.
 
     Parameters
     ----------

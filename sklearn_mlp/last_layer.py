@@ -1,4 +1,4 @@
-"""The posterior of the output layer alone, with what lies before it taken as known.
+"""The posterior of the output layer alone. The layers before it count as known.
 
 With Φ the outputs of the last hidden layer and a one for the bias, the network is linear in the
 parameters of its output layer, and Bayesian linear regression on Φ (Snoek et al., 2015) has an

@@ -5,7 +5,7 @@ With shares p, means μ and standard deviations σ, the distribution function is
     F(y) = Σ_m p_m Φ((y - μ_m) / σ_m).
 
 Its q-quantile lies between the smallest and the largest q-quantile of the parts, and F is monotone.
-So Newton's method in that bracket finds it, with a bisection now and then.
+So Newton's method in that bracket finds it, with occasional bisections.
 """
 
 from collections.abc import Sequence

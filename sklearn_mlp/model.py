@@ -249,7 +249,7 @@ class Model:
 
 
 def least_std(dtype: DTypeLike) -> float:
-    """The least standard deviation that is not 0, so that densities stay finite."""
+    """The smallest standard deviation above 0, so that densities stay finite."""
     return float(np.finfo(dtype).tiny)
 
 

@@ -119,7 +119,7 @@ class Monitor(History):
         return self.stopped or (self.early_stopping and self.stalled)
 
     def begin(self, w: FloatArray) -> None:
-        """Training begins at these weights, of which a plain monitor takes no note."""
+        """Training begins at these weights. A plain monitor does not record them."""
 
     def resume(self, loss_curve: list[float], n_stalled: int | None) -> None:
         """Go on after training with this loss curve. With None, stalls are counted from 0."""

@@ -29,7 +29,7 @@ from ._typing import BoolArray, FloatArray, IntArray
 from .activations import ACTIVATIONS
 
 SMALL_ARGUMENT = 0.1
-"""The standard deviation of an argument for which a smooth unit is as good as linear, no unit."""
+"""The standard deviation of an argument below which a smooth unit is practically linear."""
 
 
 class Workspace:

@@ -5,9 +5,9 @@ of group g, the most probable weights minimise
 
     F = ½ Σ_k β_k E_k + ½ Σ_g α_g ‖w_g‖².
 
-Around them the posterior is taken as Gaussian with precision A = Σ_k β_k H_k + diag(α), where
-H_k is the Gauss-Newton Hessian. Of the k_g weights of a group the data determine γ_g, of all
-parameters the data of output k determine γ_k (MacKay, 1992, equations 4.8 to 4.10):
+Around them the posterior is taken as Gaussian with precision A = Σ_k β_k H_k + diag(α), where H_k
+is the Gauss-Newton Hessian. The data determine γ_g of the k_g weights of a group. The data of
+output k determine γ_k parameters (MacKay, 1992, equations 4.8 to 4.10):
 
     γ_g = k_g - α_g tr(A⁻¹)_g,     γ_k = β_k tr(A⁻¹ H_k).
 
@@ -16,7 +16,7 @@ The logarithm of the probability of the data, the log evidence, is
     log p(y) = -F - ½ log|A| + ½ Σ_g k_g log α_g + N/2 Σ_k log(β_k / 2π).
 
 The variance of a prediction with the derivatives j by the parameters is 1/β + j A⁻¹ jᵀ, times a
-factor by which leaving out each row shows it to be too small: see :func:`calibrated`.
+factor. Leaving out each row in turn shows how large it must be: see :func:`calibrated`.
 """
 
 from dataclasses import dataclass, replace
@@ -35,19 +35,20 @@ NOISE_RANGE = (1e-100, 1e100)
 """Between these is the precision of the noise."""
 
 LEAST_FREE_ROWS = 1e-3
-"""The share of the rows that is taken to be free to show the noise, at the least.
+"""The smallest share of the rows that counts as degrees of freedom for the noise.
 
 If all rows were fitted exactly, the noise would be estimated as 0.
 """
 
 LEAST_PENALTY = 1e-10
-"""The posterior counts as determined what the data say more of than a penalty of this strength.
+"""What the data determine better than a penalty of this strength counts as determined by the data.
 
 It stands in for a penalty of 0, whose prior is improper.
 """
 
 FEW_PARAMETERS = 0.5
-"""So many parameters are none: the least that matters is determined for more than a half."""
+"""Fewer determined parameters than this are none: one that matters is determined by more than a
+half."""
 
 MOST_LOG_VARIANCE = 25.0
 """The largest variance that a logarithm of a mean is believed to have."""
@@ -177,7 +178,7 @@ class Gaussian(NamedTuple):
 
 
 class Posterior(Protocol):
-    """What is known of the weights, however it is stored.
+    """What is known about the weights, in any form of storage.
 
     Attributes
     ----------
@@ -273,8 +274,7 @@ class LaplacePosterior:
     calibration : array of shape (n_outputs,)
         What the variance of each output's predictions is multiplied by.
     leave_one_out : float
-        The log density of the rows, of each by what is known without it. NaN until it is
-        :func:`calibrated`.
+        The leave-one-out log density of the rows. NaN until it is :func:`calibrated`.
     """
 
     w: FloatArray
@@ -303,7 +303,7 @@ class LaplacePosterior:
 
     @property
     def choice_of_inputs(self) -> float:
-        """What the choice of inputs takes from the log evidence."""
+        """The cost of the choice of inputs, in log evidence."""
         return choice_of_inputs(self.gamma[self.groups.of_one_input])
 
     def variance(self, J: FloatArray) -> FloatArray:
@@ -377,12 +377,12 @@ def laplace(
 
 
 def choice_of_inputs(gamma: FloatArray) -> float:
-    """What precisions of their own for the inputs take from the log evidence.
+    """The cost of separate precisions for the inputs, in log evidence.
 
-    The evidence of precisions that were fitted to the data is too high: with 100 inputs and 60
-    rows it is highest for a few dozen inputs that fit the noise. The fit of each precision is
-    worth one on average (Akaike, 1980), here as far as the data determine the weights at all. And
-    it is one bit whether an input matters.
+    The evidence of precisions that were fitted to the data is too high: with 100 inputs and 60 rows
+    it is highest for a few dozen inputs that fit the noise. Fitting a precision gains one on
+    average (Akaike, 1980), or the number of determined weights if that is less. Whether an input
+    matters is one bit.
 
     Parameters
     ----------
@@ -398,7 +398,7 @@ def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePoste
     The penalty is then the ratio of the prior's precision to the noise's: α = alpha β. Each output
     has the β of its own noise, and the layers that all share that of all together. The prior holds
     for the hidden biases too, which the penalty leaves out: under a flat one, the bias of a unit
-    that has no part in the output would count as a parameter that the data determine.
+    that does not contribute to the output would count as determined by the data.
     """
     n, network = objective.rows.total_weight, objective.network
     n_outputs = network.layer_sizes[-1]
@@ -427,15 +427,14 @@ def calibrated(
     objective: Objective,
     errors: "LeaveOneOutErrors | None" = None,
 ) -> LaplacePosterior:
-    """Widen the error bars where leaving out each row in turn shows them to be too narrow.
+    """Widen the error bars if leaving out each row in turn shows them to be too narrow.
 
-    By the posterior's own linearisation, weights trained without row i have there the error
-    e_i / (1 - h_i), with e_i the error of the weights as they are and h_i = β j_i A⁻¹ j_iᵀ. Its
-    predicted variance is 1/β + j_i A⁻¹ j_iᵀ / (1 - h_i). The mean of error² / variance is 1 if
-    the posterior is right. It is larger where the function bends within the posterior's width,
-    or where the noise is not the same everywhere. Variances are then multiplied by it. (Leaving
-    out without training anew: Hansen & Larsen, 1996. Without hidden layers the posterior is
-    exact, and stays.)
+    By the linearisation of the posterior, weights trained without row i have the error
+    e_i / (1 - h_i), with e_i the error of the present weights and h_i = β j_i A⁻¹ j_iᵀ. Its
+    predicted variance is 1/β + j_i A⁻¹ j_iᵀ / (1 - h_i). The mean of error² / variance is 1 if the
+    posterior is right. It is larger where the function bends within the posterior's width, or where
+    the noise is not the same everywhere. Variances are then multiplied by it. (Leaving out without
+    training anew: Hansen & Larsen, 1996. Without hidden layers the posterior is exact, and stays.)
 
     With another loss than the squared error the variance follows from the mean, and there is
     nothing to widen: only the log density is computed.

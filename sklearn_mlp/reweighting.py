@@ -1,13 +1,13 @@
-"""The mean and its noise: train, estimate the noise, and train anew on weighted rows if that pays.
+"""The mean and its noise: train, estimate the noise, and train again on weighted rows.
 
-The noise is estimated from the leave-one-out errors of the mean (see :mod:`~sklearn_mlp.noise`).
-A row whose noise has the variance σ²(x) says as much of the mean as its precision 1/σ²(x). So rows
-are weighted by it, 1 on average, and the mean is trained anew from the start.
+The noise is estimated from the leave-one-out errors of the mean (see :mod:`~sklearn_mlp.noise`). A
+row whose noise has the variance σ²(x) has the precision 1/σ²(x). So rows are weighted by it, scaled
+to 1 on average, and the mean is trained again from the start.
 
-That is right if what looks like noise is noise. It may also be what the network cannot follow. Then
-the rows that need attention most count least, and errors grow. Where the noise is as it is taken to
-be, weighted least squares have the smaller error everywhere, the unweighted mean of its squares
-included. So the new mean is kept only if its leave-one-out errors say so.
+That is right if what looks like noise is noise. If the network cannot follow the function there,
+the rows that are needed most count least, and errors grow. With the right noise, weighted least
+squares have the smaller error, even in the unweighted mean square. So the new mean is kept only if
+its leave-one-out errors are no larger.
 """
 
 import warnings
@@ -24,7 +24,7 @@ from .solvers.log_variance import estimate
 from .training import Plan, Trained, train
 
 MOST_ROUNDS = 2
-"""The most times that the mean is trained anew."""
+"""The largest number of times that the mean is trained again."""
 
 SETTLED = 0.2
 """A noise whose log variance moves by less, in the root mean square over the rows, has settled."""
@@ -122,7 +122,7 @@ def _with_posterior(fitted: Fit) -> Fit:
 
 
 def _residuals(fitted: Fit, first: Plan) -> Residuals:
-    """What a mean leaves at each row, with the weights that the rows had before any noise."""
+    """The residuals of a mean at each row, with the original weights of the rows."""
     plan, monitor, trained = fitted
     objective, posterior = plan.objective(monitor.network), trained.posterior
     assert posterior is not None
@@ -133,7 +133,7 @@ def _residuals(fitted: Fit, first: Plan) -> Residuals:
 
 
 def _is_taken(plan: Plan, found: Estimate, residuals: Residuals) -> bool:
-    """Whether it is asked for, or better than constant noise by the rows themselves."""
+    """Whether varying noise is asked for, or better than constant noise on these rows."""
     if plan.noise_kind == "varying":
         return True
     new, old = residuals.log_density(found.left_out), residuals.log_density(None)
@@ -143,7 +143,7 @@ def _is_taken(plan: Plan, found: Estimate, residuals: Residuals) -> bool:
 def _is_kept(fitted: Fit, new: Residuals, now: Estimate, old: Residuals, before: Estimate) -> bool:
     """Whether a mean has no larger squared errors than that before it, and no lower density.
 
-    And whether the leaving out of rows can be believed.
+    And whether the leave-one-out errors can be trusted.
     """
     s, posterior = old.rows.weights_of_rows(), fitted.trained.posterior
     assert posterior is not None

@@ -54,9 +54,9 @@ user's setting, and restore it in the end.
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS keeps to one thread, unless somebody else has limited it: for small matrices.
+    """Limit BLAS to one thread, unless it is limited already: for small matrices.
 
-    They gain nothing from threads, which wait for each other wherever a processor is busy.
+    Small products gain nothing from threads, which wait for each other if a processor is busy.
     """
     if not _blas_is_limited.acquire(blocking=False):
         yield

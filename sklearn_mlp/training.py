@@ -56,7 +56,7 @@ from .standardize import Moments, Units, change_units
 from .streams import ObjectiveAfter, Stream, begun
 
 FEW_FREE_ROWS = 0.02
-"""With a smaller share of the rows left to estimate the noise from, training warns."""
+"""Training warns if a smaller share of the rows is left to estimate the noise from."""
 
 AUTO_LM_COST = 4e9
 """``solver="auto"`` is "lm" if a step costs at most this: see :func:`step_cost`."""
@@ -85,7 +85,7 @@ AUTO_BATCH_SIZE = 200
 """The value of ``batch_size="auto"``. If there are fewer rows, it is their number."""
 
 FIRST_ORDER = ("adam", "sgd", "gd")
-"""The solvers of which a step sees the gradient alone."""
+"""The solvers that use only the gradient."""
 
 IN_PARTS = ("lm", *FIRST_ORDER)
 """The solvers that :meth:`SigmoidMLPRegressor.partial_fit` can use."""
@@ -97,7 +97,7 @@ IN_PARTS = ("lm", *FIRST_ORDER)
 class LeftOff(NamedTuple):
     """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on.
 
-    After "lm" it has what is known of the rows so far.
+    After "lm" it has a summary of the rows so far.
     """
 
     solver: Solver
@@ -154,12 +154,12 @@ class Start:
 
     @property
     def stream(self) -> Stream | None:
-        """What is known of the rows of earlier calls by "lm"."""
+        """The summary of the rows of earlier calls by "lm"."""
         return self.left_off.stream if self.left_off else None
 
     @property
     def keeps_units(self) -> bool:
-        """Whether the units are those in which rows are known that are gone."""
+        """Whether the units are those of the summary of earlier rows."""
         return self.stream is not None and self.stream.seen is not None
 
     def random_state(self, random_state: int | RandomState | None) -> RandomState:
@@ -203,7 +203,7 @@ class Rule:
     n_first : int
         The number of rows to begin with.
     networks : tuple of Network
-        Those to try, where none is given.
+        Those to try, if none is given.
     held_out : float
         The share of the rows to hold out, if these set the penalty; else 0.
     """
@@ -287,7 +287,7 @@ def choose_rule(
 def choose_networks(
     estimator: Regressor, data: Data, start: Start
 ) -> tuple[Network, tuple[Network, ...]]:
-    """The network to train, and those to try where it is to be found.
+    """The network to train, and those to try if it is not given.
 
     They are tried where the evidence sets the penalty. Otherwise "auto" is AUTO_HIDDEN, or what
     given weights have.
@@ -350,7 +350,7 @@ def solver_name(
 
 
 def _holds_out(estimator: Regressor, name: str, n_rows: int, network: Network) -> bool:
-    """Whether held-out rows set the penalty: nothing else does, and there are enough rows.
+    """Whether held-out rows set the penalty: if nothing else does, and there are enough rows.
 
     Other losses with more rows than parameters hardly need one, and "lbfgs" comes to their minimum.
     """
@@ -445,8 +445,8 @@ def refuse_lm_without_memory(rule: Rule, network: Network, n_rows: int) -> None:
 class Plan:
     """The network to train, its data, its loss, the rule, and the start.
 
-    And the noise: whether it is "constant", "varying", or "auto", and what it is where the rows
-    are weighted by it.
+    It also says whether the noise is "constant", "varying", or "auto", and has the noise that the
+    rows are weighted by, if any.
     """
 
     network: Network
@@ -528,7 +528,7 @@ class Trained:
     tried : list of dict or None
         The networks that were tried, where the architecture was not given.
     hindsight : Hindsight or None
-        What the posterior will be computed from when it is asked for.
+        What the posterior is computed from when it is asked for.
     noise : VaryingNoise or None
         The noise, if it varies.
     """
@@ -604,7 +604,7 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
 
 
 def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff | None) -> Trained:
-    """With the posterior if it costs little beside the training, or with what it needs."""
+    """Add the posterior if it costs little compared with the training, or else what it needs."""
     if not plan.loss.is_quadratic or plan.start.one_epoch:
         return Trained(w, None, None, left_off)
     chooses = plan.noise_kind == "auto"
@@ -650,7 +650,7 @@ def _grown(
     posterior: Posterior | None,
     monitor: Monitor,
 ) -> LaplacePosterior:
-    """Go on with all rows from what some of them have come to."""
+    """Train further on all rows, from the result on some of them."""
     assert isinstance(posterior, LaplacePosterior)
     if monitor.interrupted or monitor.stopped:
         return posterior
@@ -801,7 +801,7 @@ def score_and_loss(network: Network, rows: Rows, loss: Loss, w: FloatArray) -> t
 
 
 def _warn_of_no_noise(posterior: Posterior) -> None:
-    """Warn if as good as all rows are fitted, so that the noise is a guess."""
+    """Warn if nearly all rows are fitted exactly, so that the noise is a guess."""
     n_rows = posterior.n * len(posterior.beta)
     if posterior.n > 1 and posterior.n_effective_parameters > (1 - FEW_FREE_ROWS) * n_rows:
         warn(
@@ -813,7 +813,7 @@ def _warn_of_no_noise(posterior: Posterior) -> None:
 
 
 def _warn_of_a_constant(posterior: LaplacePosterior, objective: Objective) -> None:
-    """Warn if no unit has a part in the predictions, though the inputs surely say something."""
+    """Warn if no unit contributes to the predictions, although a line is more probable."""
     if not posterior.is_of_a_constant:
         return
     if linear_posterior(objective).log_evidence > posterior.log_evidence + MORE_PROBABLE:

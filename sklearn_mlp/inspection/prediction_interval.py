@@ -97,8 +97,8 @@ class PredictionIntervalDisplay(Display):
     >>> display = PredictionIntervalDisplay(
     ...     y_pred=[1.0, 2.0, 3.0], y_std=[0.5, 0.1, 0.5], y_true=[1.5, 2.5, 3.5]
     ... )
-    >>> display.plot(ax=Figure().subplots()).observed_coverage_
-    0.666...
+    >>> print(f"{display.plot(ax=Figure().subplots()).observed_coverage_:.3f}")
+    0.667
     """
 
     line_: "Line2D"

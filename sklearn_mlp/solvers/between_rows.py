@@ -1,8 +1,8 @@
-"""What weights that fit all rows are between the rows.
+"""What a network that fits all rows does between the rows.
 
-Weights without a penalty can fit all rows and be anything between them. A steep sigmoid has its
-step between two rows, and no row says where. Two of them can make a spike there that no row has
-seen.
+Without a penalty, a network can fit all rows and take any value between them. A steep sigmoid has
+its step between two rows, and no row says where. Two such sigmoids can make a spike that no row
+shows.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from ..objective import NetworkKernel, Objective
 from ..rows import Block, Sums, Work
 
 MOST_ROWS = 1_000
-"""The function is looked at near so many rows."""
+"""The function is checked near so many rows."""
 
 NEAREST = 7
-"""They have so many neighbours, with themselves, enough to have some on each side."""
+"""The number of neighbours of each, itself included: enough to have some on each side."""
 
 PARTS = (0.25, 0.5, 0.75)
-"""The parts of the way at which it is looked at."""
+"""The points on the way to a neighbour at which it is checked, as shares of the way."""
 
 LEAST_UNIT = 1e-7
 """A hidden unit has no part in the output if all its weights to the next layer are smaller. Weights
@@ -32,7 +32,7 @@ to the output are in deviations of y."""
 def is_tame(objective: Objective, w: FloatArray) -> bool:
     """Whether the function stays near the range of the targets between neighbouring rows.
 
-    It may leave the range by its own width. With many rows, only some are looked at.
+    It may leave the range by the width of the range. With many rows, only some are checked.
     """
     block = _some_rows(objective)
     X = block.inputs.T
@@ -45,9 +45,9 @@ def is_tame(objective: Objective, w: FloatArray) -> bool:
 def has_spikes(objective: Objective, w: FloatArray) -> bool:
     """Whether the function leaves the range of the targets where an unseen unit is half on.
 
-    A spike can be as narrow as one likes, but its sides are units of the first layer. Where such a
-    unit is half on is looked at beside the nearest rows on both sides. The function may leave the
-    range by half its width. With many rows, only some are looked at.
+    A spike can have any width, but its sides are units of the first layer. So the function is
+    checked where such a unit is half on, between the nearest rows on both sides. It may leave the
+    range by half the width of the range. With many rows, only some are checked.
     """
     network = objective.network
     unseen = unseen_units(objective, w)[: network.layer_sizes[1]]
@@ -88,15 +88,15 @@ def _stays_near_targets(
 
 
 def bends_where_rows_are(objective: Objective, w: FloatArray) -> bool:
-    """Whether all hidden units that have a part in the output are seen at work."""
+    """Whether all hidden units that contribute to the output are active in enough rows."""
     return not unseen_units(objective, w).any()
 
 
 def unseen_units(objective: Objective, w: FloatArray) -> BoolArray:
-    """Which hidden units have a part in the output, but are not seen at work.
+    """Which hidden units contribute to the output, but are active in too few rows.
 
-    The rows that see a unit are (Σ s²)² / Σ s⁴ in number, where s is the derivative of the output
-    by the unit's bias. They must be more than its weights.
+    A unit is active in (Σ s²)² / Σ s⁴ rows, where s is the derivative of the output by the unit's
+    bias. There must be more of them than the unit has weights.
     """
     network = objective.network
     *hidden, last = network.layers(w)

@@ -6,9 +6,9 @@ satisfy, with the posterior of :mod:`~sklearn_mlp.posterior` (MacKay, 1992, equa
 
     α_g = γ_g / ‖w_g‖²,     β_k = (N - γ_k) / E_k.
 
-Steps of Levenberg-Marquardt for given precisions and re-estimations of the precisions by these
-equations take turns: an ascent of the evidence. The coefs of the first layer have one precision
-together, until the evidence has settled, and then one for each input.
+An ascent of the evidence alternates steps of Levenberg-Marquardt for given precisions and
+re-estimations of the precisions by these equations. The coefs of the first layer share one
+precision until the evidence has settled. Then each input gets its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,10 +42,12 @@ PRECISION_RANGE = (1e-10, 1e10)
 """Between these is the precision of a group: the prior as good as flat, the group dead."""
 
 LEAST_NOISE_OF_FEW = 1e-3
-"""The least deviation of the noise, in those of the target, that few rows are believed."""
+"""The smallest standard deviation of the noise that few rows can show, relative to that of the
+target."""
 
 BURN_IN = 20
-"""Steps before the first re-estimation: weights that have learnt nothing look superfluous."""
+"""Steps before the first re-estimation. Before that, weights have learnt nothing and look
+superfluous."""
 
 STEPS_PER_ESTIMATE = 2
 """Steps from one re-estimation to the next."""
@@ -57,7 +59,7 @@ LEAST_FALL = 0.01
 """A step that lowers F by less, in units of log probability, is followed by a re-estimation."""
 
 SETTLED = 1e-12
-"""Precisions that change by less, relative to themselves, have settled."""
+"""Precisions whose relative change is smaller have settled."""
 
 GAIN = 0.1
 """By how much the log evidence must rise above its best for a new best to count."""
@@ -66,7 +68,8 @@ PATIENCE = 12
 """Re-estimations without a new best of the log evidence that end an ascent, by default."""
 
 STILL_PRUNING = 0.95
-"""But not while the data determine so much fewer parameters than as many re-estimations before.
+"""An ascent goes on while the number of determined parameters falls below this share of what it was
+so many re-estimations before.
 
 The evidence may fall for a while before the loss of superfluous inputs pays.
 """
@@ -75,13 +78,13 @@ ESTIMATES_AT_A_POINT = 10
 """Re-estimations, without a step, of the precisions that suit given weights."""
 
 SMALL_WEIGHTS = 0.5
-"""The gain of the initial weights: smooth functions are the better place to start."""
+"""The gain of the initial weights. Below 1, training starts from smoother functions."""
 
 STARTS = ((1.0, 10.0), (10.0, 10.0), (10.0, 3.0))
 """Precisions of prior and noise to start from: for data of little noise, some, and much.
 
-From a start that takes the noise for less than it is a network can fit the noise and stay
-there. From one that takes it for more, it can come to rest before it has learnt anything.
+If a start assumes too little noise, the network can fit the noise and stay there. If it assumes too
+much, training can stop before it has learnt anything.
 """
 
 KNOWN_NOISE_STARTS = ((1.0, 1.0), (10.0, 1.0), (100.0, 1.0))
@@ -94,10 +97,11 @@ LINEAR_STEPS = 40
 """The most steps of that ascent. Without hidden layers, a step comes to the minimum of F."""
 
 LEAST_NOISE_OF_LINEAR = 0.1
-"""The least deviation of the noise, in those of the target, with which the network goes on."""
+"""The smallest standard deviation of the noise with which the network continues, relative to that
+of the target."""
 
 MORE_PROBABLE = 2.0
-"""By how much the log evidence of a linear function must be higher to say that it is better.
+"""By how much the log evidence of a linear function must be higher for it to count as better.
 
 Of 750 tables of pure noise, with 25 to 200 rows of 5 to 20 columns, it is higher by so much in 2 %,
 by 1 in 6 %, and by 3 in 1 %. On 25 rows of a linear function of 20 inputs with noise of deviation
@@ -119,25 +123,27 @@ SURE_ESTIMATES = 3
 """Re-estimations before which no ascent is given up. With 4, the rule saves 24 % of the time."""
 
 NOISE_FREE = 1e-2
-"""Below this error, in units of the target, it is asked what the function is between the rows."""
+"""Below this error, in units of the target, the function is checked between the rows."""
 
 NEARLY_EXACT = 1e-3
-"""Below this error, in units of the target, the function may be one the network represents."""
+"""Below this error, in units of the target, the network may be able to represent the function
+exactly."""
 
 EXACT_LOSS = 1e-24
-"""At this loss it does."""
+"""Below this loss, it does."""
 
 COARSE_LOSS = 8 * GRID**2
-"""At this loss, an error of 4 GRID, the grid may be nearly all that is left to explain."""
+"""At this loss, an error of 4 GRID, most of the error may be the rounding to the grid."""
 
 EXACT_COST = 5e9
-"""What the search for it may cost in all, in rows times squared weights of the hidden layers."""
+"""The cost limit of the search for it, in rows times squared weights of the hidden layers."""
 
 MOST_EXACT_STEPS = 1_000
-"""With few rows the cost would allow for hundreds of starts; what ten do not find is not there."""
+"""The most steps of the search. With few rows the cost would allow hundreds of starts, but if ten
+find nothing, more do not either."""
 
 MIN_EXACT_STEPS = 20
-"""With fewer steps it is not begun."""
+"""With fewer affordable steps, the search is not begun."""
 
 
 def reestimate(
@@ -146,7 +152,7 @@ def reestimate(
     variance: FloatArray,
     dispersion: float | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """The α and β that the evidence asks for, given the posterior for the present ones.
+    """The α and β by the equations of this module, given the posterior for the present ones.
 
     Parameters
     ----------
@@ -174,12 +180,12 @@ def reestimate(
 
 
 def _ample(n: float, w: FloatArray) -> bool:
-    """Whether rows are so many more than parameters that a perfect fit means something."""
+    """Whether there are so many more rows than parameters that a perfect fit means something."""
     return n > 2 * len(w)
 
 
 def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) -> LaplacePosterior:
-    """The posterior around other weights, or over other rows, with the precisions that suit."""
+    """The posterior around other weights, or over other rows, with precisions fitted to them."""
     point, n = Point(w, objective.gauss_newton(w)), objective.total_weight
     variance = objective.errors_of_a_constant() / n
     posterior = laplace(point, like.groups, like.alpha, like.beta, n)
@@ -269,7 +275,7 @@ class EvidenceMaximization(Solver):
         return self._posterior.w
 
     def posterior(self, objective: Objective, w: FloatArray) -> LaplacePosterior | None:
-        """The posterior around the weights that :meth:`minimize` came to."""
+        """The posterior around the weights that :meth:`minimize` found."""
         return self._posterior
 
     def ascents(
@@ -282,9 +288,9 @@ class EvidenceMaximization(Solver):
     ) -> "Iterator[Ascent]":
         """An ascent from each of the starting precisions, until a callback says it is enough.
 
-        Where one comes near to an exact function, a search for that is made in between, once. If
-        it is found, there is no other ascent, and this one does not count. An ascent that is far
-        behind the best before it is given up.
+        If one comes near to an exact function, that function is searched for, once. If it is found,
+        there is no other ascent, and this one does not count. An ascent that is far behind the best
+        before it is given up.
         """
         searched, allowed = False, self.behind * uncertainty(coarse)
         highest: list[float] = []  # of the best ascent so far, after each re-estimation
@@ -317,7 +323,7 @@ class EvidenceMaximization(Solver):
 
         Where all weights of several hidden layers are 0, the derivatives by all of them are 0 too.
         So F has a minimum there, whatever the data and the prior. With few rows, ascents from
-        random weights can come to it. The evidence of several layers is then sometimes highest for
+        random weights can end in it. The evidence of several layers is then sometimes highest for
         the constant, so leaving out each row counts as much.
         """
         constant, deep = found.found, len(coarse.network.shapes) > 2
@@ -340,7 +346,7 @@ class EvidenceMaximization(Solver):
     def _search_exact(
         self, objective: Objective, ascent: "Ascent", found: Attempts[LaplacePosterior]
     ) -> bool:
-        """Search for an exact function, and count what comes of it; whether it was found."""
+        """Search for an exact function, and record the result. Return whether it was found."""
         monitor = found.begin("search", "search for an exact function", None)
         search: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         exact = False
@@ -359,10 +365,9 @@ class EvidenceMaximization(Solver):
     def _exact_candidates(
         self, objective: Objective, ascent: "Ascent", search: Attempts[LaplacePosterior]
     ) -> Iterator[tuple[Monitor, FloatArray]]:
-        """Weights without a penalty, from where the ascent came to and from fresh small ones.
+        """Weights without a penalty, from the result of the ascent and from fresh small ones.
 
-        From one start in four a unit is caught where it is nearly linear, or two where they
-        are alike.
+        About one start in four ends with a nearly linear unit, or with two units that are alike.
         """
         network, w = objective.network, ascent.point.w
         steps = int(EXACT_COST / (objective.rows.n_rows * (network.n_hidden_parameters + 10) ** 2))
@@ -383,7 +388,7 @@ class EvidenceMaximization(Solver):
 
 @contextmanager
 def _counted_if_interrupted(ascent: "Ascent", found: Attempts[LaplacePosterior]) -> Iterator[None]:
-    """An interruption from the keyboard ends the ascent, and what it has come to counts."""
+    """An interruption from the keyboard ends the ascent, and its result so far counts."""
     try:
         yield
     except KeyboardInterrupt:
@@ -393,10 +398,11 @@ def _counted_if_interrupted(ascent: "Ascent", found: Attempts[LaplacePosterior])
 
 
 def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePosterior | None:
-    """The posterior of weights without a penalty, as far as they can be believed between the rows.
+    """The posterior of weights without a penalty, if they can be trusted between the rows.
 
-    None if the function is wild there. If no row says where it bends, the noise is at least
-    LEAST_NOISE_OF_FEW, so that the posterior takes for uncertain what hardly moves the rows.
+    None if the function leaves the range of the targets there. If no row says where it bends, the
+    noise is at least LEAST_NOISE_OF_FEW, so that weights that hardly affect the rows count as
+    uncertain.
     """
     if has_spikes(objective, posterior.w) or not is_tame(objective, posterior.w):
         return None
@@ -431,18 +437,18 @@ class Summit(NamedTuple):
 class Ascent:
     """One ascent of the evidence: its weights, its precisions, and its history.
 
-    The re-estimations are no ascent in the strict sense: they leave out that the curvature moves
-    with the weights, and when little is left to be learnt the evidence falls along them, while
-    precisions of weights that hardly matter run off to their limits. So an ascent ends some
-    re-estimations after its summit, and what counts is the summit.
+    The evidence need not rise at each re-estimation, because the equations ignore that the
+    curvature changes with the weights. When little is left to be learnt, the evidence may fall,
+    while the precisions of weights that hardly matter grow to their limits. So an ascent ends some
+    re-estimations after its summit, and the summit counts.
 
     Attributes
     ----------
     highest : list of float
         The highest evidence so far, after each re-estimation.
     least : sequence of float
-        What `highest` must not fall short of, or the ascent is given up. The last holds from
-        there on. Empty if the ascent is never given up. Ignored once each input has a precision.
+        The ascent is given up if `highest` falls below it. The last value holds from there on.
+        Empty if the ascent is never given up. Ignored once each input has a precision.
     """
 
     def __init__(
@@ -537,7 +543,7 @@ class Ascent:
 
     @property
     def nearly_exact(self) -> bool:
-        """Whether next to nothing is left to explain, by rows of far more than parameters."""
+        """Whether almost no error is left, on far more rows than parameters."""
         nearly = bool((NEARLY_EXACT**2 * self.n * self.variance > self.point.sums.E).all())
         represents = self.hidden and self.objective.loss.is_quadratic
         return represents and nearly and _ample(self.n, self.point.w)
@@ -552,9 +558,9 @@ class Ascent:
 
     @property
     def _all_fitted(self) -> bool:
-        """Whether few rows are fitted more closely than their noise is believed to allow.
+        """Whether few rows are fitted more closely than the smallest noise that they can show.
 
-        There is no more to be learnt of them, and what moves is moved by rounding.
+        Nothing more can be learnt from them, and further changes come from rounding.
         """
         believed = self.n * LEAST_NOISE_OF_FEW**2 * self.variance
         return not _ample(self.n, self.point.w) and bool((believed >= self.point.sums.E).all())
@@ -562,7 +568,7 @@ class Ascent:
     def run(self, max_iter: int, *, pause: bool = False) -> None:
         """Steps and re-estimations in turn until the evidence no longer rises.
 
-        Or, if it may `pause`, until next to nothing is left to explain.
+        Or, if it may `pause`, until almost no error is left.
         """
         wait, self.first_wait = self.first_wait, STEPS_PER_ESTIMATE
         self.paused = False
@@ -617,7 +623,7 @@ class Ascent:
         return self._is_over
 
     def _look(self, posterior: LaplacePosterior) -> None:
-        """Take note of the evidence here, and of the weights if it is the highest so far."""
+        """Record the evidence, and the weights if it is the highest so far."""
         evidence, highest = posterior.log_evidence, max(self.evidences, default=-np.inf)
         self.n_below = 0 if evidence > highest + GAIN else self.n_below + 1
         if not self.evidences or (evidence > highest and self._is_credible):
@@ -630,7 +636,7 @@ class Ascent:
 
     @property
     def _is_credible(self) -> bool:
-        """Whether the weights, if they hardly leave an error, make no spikes between the rows."""
+        """Whether weights that leave almost no error make no spikes between the rows."""
         noise_free = bool((NOISE_FREE**2 * self.n * self.variance > self.point.sums.E).any())
         spikes = self.hidden and noise_free and has_spikes(self.objective, self.point.w)
         return not spikes
@@ -644,7 +650,7 @@ class Ascent:
 
     @property
     def _levelled(self) -> bool:
-        """Whether the last rise of the evidence means nothing beside its uncertainty."""
+        """Whether the last rise of the evidence is smaller than its uncertainty."""
         recent = self.evidences[-WATCHED_ESTIMATES - 1 :]
         risen = max(recent) - recent[0] if len(recent) > WATCHED_ESTIMATES else np.inf
         return bool(risen < uncertainty(self.objective))

@@ -1,9 +1,10 @@
 """First-order training whose penalty is set by held-out rows.
 
 Minibatch descent learns first what matters most, and the noise last. So some rows are held out, and
-the weights that predict them best are kept. These are better weights than Adam's because of:
+the weights that predict them best are kept. Four things make these weights better than those of
+Adam:
 
-- *Small first coefs.* A coef grows as far as the data pull it. Those of irrelevant inputs stay
+- *Small first coefs.* Coefs grow only where the data require it, so those of irrelevant inputs stay
   small.
 - *One step size for the coefs of a layer, and one for its biases.* With the gradient g, and its
   part G for the coefs or the biases of a layer,
@@ -51,8 +52,8 @@ STRENGTHS = (0.0, 0.0, 0.3, 3.0)
 R² on steps."""
 
 SKETCH = 1 / 5
-"""The share of all epochs that a round may take. The best round then goes on with what is
-left. With an eighth, rounds end before they show which is better."""
+"""The share of all epochs that a round may take. Training then continues from the best round with
+the remaining epochs. With an eighth, rounds end before they show which is better."""
 
 SMALL_COEFS = 0.3
 """The factor of the first coefs of the first layer. At 0.1 some fits end where only the linear part
@@ -180,7 +181,7 @@ class Round:
 
 @dataclass
 class HeldOutDescent(Solver):
-    """Rounds of minibatch descent, of which the held-out rows choose the best.
+    """Rounds of minibatch descent. The held-out rows choose the best.
 
     Parameters
     ----------
@@ -285,10 +286,11 @@ class HeldOutDescent(Solver):
 
 @dataclass
 class HeldOutContinuation(HeldOutDescent):
-    """Rounds that go on from given weights, which are kept if no round is better.
+    """Rounds that continue from given weights, which are kept if no round is better.
 
-    The given weights know already how far each input matters, so the inputs are not weighed again,
-    and no coefs are made small. Each strength of the penalty has one round, until one is no better.
+    The given weights already reflect how far each input matters, so the inputs are not weighted
+    again, and no coefs are made small. Each strength of the penalty has one round, until one is no
+    better.
     """
 
     small_coefs: ClassVar[float] = 1.0

@@ -4,16 +4,16 @@
     (H + μ I) d = -g,    g = Σ_k β_k g_k + α∘w,    H = Σ_k β_k H_k + diag(α)
 
 E_k, g_k and H_k are the sums over the rows from :meth:`Objective.gauss_newton` for output k. The
-gain ratio sets the damping μ. It is the fall of F over the fall that the quadratic model predicts
-(Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
+gain ratio sets the damping μ. It is the decrease of F divided by the decrease that the quadratic
+model predicts (Nielsen, 1999; Madsen, Nielsen & Tingleff, 2004, algorithm 3.16).
 
 ŷ is linear in the output layer. So the output layer is damped a tenth as much as the other layers.
 After the step it is set to its best for the new hidden layers, by linear least squares. This is
 variable projection (Golub & Pereyra, 1973) with an approximate Jacobian.
 
-Where the valley bends, geodesic acceleration (Transtrum & Sethna, 2012) bends the step with it. The
-acceleration a solves the same system as d, with the second derivative of the error along d in place
-of the error:
+Where the valley bends, geodesic acceleration (Transtrum & Sethna, 2012) makes the step follow it.
+The acceleration a solves the same system as d, with the second derivative of the error along d
+instead of the error:
 
     (H + μ I) a = -Σ_k β_k J_kᵀ e_k″,    e″ = d²e(w + t d)/dt²,    w ← w + d + a/2.
 """

@@ -1,14 +1,14 @@
 """The noise by its own evidence: train the network of the log variance on leave-one-out errors.
 
-Steps of Levenberg-Marquardt on the likelihood of :class:`~sklearn_mlp.noise.LogVariance` and
-re-estimations of the precisions of the prior take turns. With γ_g of the weights of group g
-determined,
+Training alternates steps of Levenberg-Marquardt on the likelihood of
+:class:`~sklearn_mlp.noise.LogVariance` and re-estimations of the precisions of the prior. With γ_g
+of the weights of group g determined,
 
     α_g = γ_g / ‖w_g‖².
 
-There is no precision of the noise to estimate, because the likelihood knows its own. Networks
-without hidden units and with few are tried, and the evidence chooses. Where the noise is constant
-all precisions rise to their limit, and the network comes to a constant.
+There is no precision of the noise to estimate, because the likelihood contains the noise. Networks
+with no or few hidden units are tried, and the evidence chooses. If the noise is constant, all
+precisions grow to their limit, and the network becomes a constant.
 """
 
 from dataclasses import replace
@@ -64,7 +64,7 @@ LEAST_RISE, PATIENCE = 0.1, 4
 """An ascent is over if so many re-estimations have raised the log evidence by less than this."""
 
 LEAST_EVIDENCE = 1.0
-"""What the log evidence must rise by for a larger network to be taken."""
+"""By how much the log evidence must rise for a larger network to be taken."""
 
 FEWEST_ROWS = 3.0
 """Rows for each parameter of a network that is tried. The linear one always is."""
@@ -73,7 +73,7 @@ STEP_COST = 1e9
 """A network is tried if a step costs at most this: see :func:`step_cost`."""
 
 FOLDS = 5
-"""Each row is left out with so large a part of the others."""
+"""The share of the rows that is left out at a time."""
 
 CONSTANTS = (0.0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 """The shares of constant noise in it that are tried, in units of the mean square of the errors."""
@@ -82,15 +82,15 @@ LEAST_VARIANCE = 1e-6
 """The least variance of the noise anywhere, in units of its mean."""
 
 NOISE_FREE = 1e-10
-"""Errors whose mean square is a smaller part of the target's are rounding, and no noise."""
+"""Errors with a smaller mean square, relative to the target's, are rounding and not noise."""
 
 
 def estimate(residuals: Residuals) -> Estimate | None:
     """The noise that the residuals show; None if there is none.
 
-    On average over the rows it is at least the constant noise. Where the mean follows the rows
-    closely, leaving them out by linearisation is too hopeful of their errors, and the evidence of
-    the mean knows better how many of the rows are free to show the noise.
+    On average over the rows it is at least the constant noise. If the mean follows the rows
+    closely, the linearised leave-one-out errors are too small, and the evidence of the mean gives
+    the better number of degrees of freedom for the noise.
 
     First weights, and rows if they are very many, are drawn from a generator of its own, so that
     the mean is trained as it would be with constant noise.
@@ -146,9 +146,9 @@ def without_own_fold(
 ) -> tuple[FloatArray, FloatArray]:
     """u at each row, of weights that were trained with it and without it.
 
-    Rows are left out by folds, and the network is trained anew. By linearisation it could not be
-    told that a single outlier makes a region of large noise for itself. Rows of equal inputs are
-    left out together, so a weight of 2 is two copies.
+    Rows are left out by folds, and the network is trained again. The linearisation would not show
+    that a single outlier creates a region of large noise for itself. Rows of equal inputs are left
+    out together, so a weight of 2 is two copies.
     """
 
     def predicted(w: FloatArray, some: Rows) -> FloatArray:
@@ -207,8 +207,8 @@ class Mixed(NamedTuple):
 def with_constant(varying: FloatArray, rows: Rows) -> Mixed:
     """The largest share of constant noise whose density is one standard error below the highest.
 
-    (The rule of one standard error: Breiman et al., 1984.) A row far outside of little noise costs
-    more than little noise at the others gains, and LEAST_VARIANCE is no guard.
+    (The rule of one standard error: Breiman et al., 1984.) A row far outside a small noise costs
+    more than the small noise gains at the others, and LEAST_VARIANCE does not prevent it.
     """
     s = rows.weights_of_rows()
     each = [Mixed.of(constant, varying, rows) for constant in CONSTANTS]
