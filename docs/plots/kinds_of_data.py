@@ -26,7 +26,7 @@ axes[0].plot(grid, prediction(y, hidden_layer_sizes=(3,), loss="huber"), "C0", l
 axes[0].set(title="Outliers", ylim=(-1.6, 3.2))
 
 counts = rng.poisson(np.exp(1 + np.sin(x)))
-mean = prediction(counts, hidden_layer_sizes=(3,), loss="poisson")
+mean = prediction(counts, loss="poisson")
 axes[1].plot(grid, mean, "C0", label="Poisson loss")
 axes[1].set(title="Counts")
 
