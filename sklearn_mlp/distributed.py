@@ -225,7 +225,8 @@ class DaskRows(Rows):
     moments : pair of Moments, optional
         The moments of all rows in raw units, if they are known.
     client : distributed.Client, optional
-        If this client is closed, nothing is computed any more. Dask would go on in this process.
+        If this client is closed, nothing is computed any more. Dask itself would continue in this
+        process.
 
     Attributes
     ----------
@@ -806,7 +807,7 @@ def collections_of(rows: Rows) -> tuple[Any, Any, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a method of a fitted estimator says of a partition.
+    """The result of a method of a fitted estimator for a partition.
 
     Parameters
     ----------
@@ -836,7 +837,7 @@ class Answer:
 
 
 def answers(estimator: Regressor, method: str, X: Any, shape: tuple[int, ...], **kw: Any) -> Any:
-    """A lazy Dask array of what a method of the estimator says of each partition.
+    """A lazy Dask array of the results of a method of the estimator for each partition.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ IN_PARTS = ("lm", *FIRST_ORDER)
 
 
 class LeftOff(NamedTuple):
-    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` goes on.
+    """The state from which :meth:`SigmoidMLPRegressor.partial_fit` continues.
 
     After "lm" it has a summary of the rows so far.
     """
@@ -253,7 +253,7 @@ def choose_rule(
     one_epoch : bool
         Whether training is one epoch over a part of the data.
     goes_on : bool, default=False
-        Whether training goes on from given weights, and so cannot begin on some of the rows.
+        Whether training continues from given weights, and so cannot begin on some of the rows.
     networks : tuple of Network
         Those to try, where none is given.
     """
@@ -352,7 +352,8 @@ def solver_name(
 def _holds_out(estimator: Regressor, name: str, n_rows: int, network: Network) -> bool:
     """Whether held-out rows set the penalty: if nothing else does, and there are enough rows.
 
-    Other losses with more rows than parameters hardly need one, and "lbfgs" comes to their minimum.
+    Other losses with more rows than parameters hardly need a penalty, and "lbfgs" finds their
+    minimum.
     """
     unset = estimator.solver == "auto" and estimator.alpha == "auto" and name != "lm"
     unset = unset and not estimator.early_stopping
@@ -495,7 +496,7 @@ class Plan:
         return self.data.rows if in_order else self.data.rows.in_order()
 
     def sample(self) -> Sample:
-        """The rows to begin with, and to go on with."""
+        """The rows to begin with, and those of the further levels."""
         return Sample(self.rows, self.rule.n_first, self.rng)
 
     def first_weights(self, attempt: int = 0) -> FloatArray:
