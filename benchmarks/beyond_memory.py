@@ -24,7 +24,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,6 +122,8 @@ def read(kind: str, folder: Path) -> tuple[Any, Any]:
 def forget(folder: Path) -> None:
     """Have the system drop the files from its cache, so that who reads them is who holds them."""
     os.sync()  # what is not written yet is not dropped
+    with suppress(OSError):  # all files, where the right to do so is there
+        Path("/proc/sys/vm/drop_caches").write_text("1")
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -35,11 +35,11 @@ State = TypeVar("State")
 GRID = 2.0**-18
 """The step, 4e-6, of the grid that :meth:`Rows.coarse` rounds z-scores to."""
 
-RUN = 1_000
-"""So many neighbouring rows of a mapped file are read together, """
+RUN = 125_000
+"""A descent by minibatches reads neighbouring rows of a mapped file together, 1 MB of them."""
 
 POOL = 16_000_000
-"""and so many numbers, 128 MB, are shuffled in memory."""
+"""It shuffles so many numbers in memory: 128 MB."""
 
 WEIGHT_RANGE = (1e-100, 1e100)
 """Between these is the sum of the rows' weights, so that neither it nor its inverse overflows."""
@@ -630,37 +630,43 @@ class Rows:
         rng : RandomState or None
             Shuffles the rows; None takes them in order.
         """
-        size = batch_size * max(1, self.budget.block // (batch_size * self.n_columns))
-        for order in [None] if rng is None else self._orders(rng):
-            n_rows = self.n_rows if order is None else len(order)
-            for start in range(0, n_rows, size):
-                stop = min(start + size, n_rows)
-                if order is not None and self._kept is not None:
-                    block = self._kept.take(order[start:stop])
-                elif order is not None:
-                    block = self._read(order[start:stop])
-                elif self._kept is not None:
-                    block = self._kept.part(start, stop)
-                else:
-                    block = self._read(slice(start, stop))
-                for first in range(0, stop - start, batch_size):
-                    yield block.part(first, first + batch_size)
-
-    def _orders(self, rng: RandomState) -> Iterator[IntArray]:
-        """The rows in a random order, in parts.
-
-        There is one part, unless the rows are in a mapped file. Rows of all over the file would
-        have to be read one by one, again and again if they are more than the memory. So each part
-        consists of runs of neighbouring rows from all over the file, and is shuffled in memory.
-        """
-        if self._kept is not None or not self._is_mapped:
-            yield rng.permutation(self.n_rows)
+        if rng is not None and self._kept is None and self._is_mapped:
+            for part in self._pools(rng):
+                yield from part.minibatches(batch_size, rng)
             return
-        runs = rng.permutation(-(-self.n_rows // RUN))
-        n_parts = -(-self.n_rows * self.n_columns // POOL)
-        for part in np.array_split(runs, n_parts):
-            rows = (part[:, np.newaxis] * RUN + np.arange(RUN)).ravel()
-            yield rng.permutation(rows[rows < self.n_rows])
+        order = None if rng is None else rng.permutation(self.n_rows)
+        size = batch_size * max(1, self.budget.block // (batch_size * self.n_columns))
+        for start in range(0, self.n_rows, size):
+            stop = min(start + size, self.n_rows)
+            if order is not None and self._kept is not None:
+                block = self._kept.take(order[start:stop])
+            elif order is not None:
+                block = self._read(order[start:stop])
+            elif self._kept is not None:
+                block = self._kept.part(start, stop)
+            else:
+                block = self._read(slice(start, stop))
+            for first in range(0, stop - start, batch_size):
+                yield block.part(first, first + batch_size)
+
+    def _pools(self, rng: RandomState) -> "Iterator[Rows]":
+        """The rows of a mapped file in parts that are copied to memory, to be shuffled there.
+
+        Random rows would have to be read one by one, each with its neighbours, and again and again
+        if the file is larger than the memory. So a part consists of runs of neighbouring rows from
+        all over the file.
+        """
+        run = max(1, RUN // self.n_columns)
+        runs = rng.permutation(-(-self.n_rows // run))
+        for some in np.array_split(runs, -(-self.n_rows * self.n_columns // POOL)):
+            index = (np.sort(some)[:, np.newaxis] * run + np.arange(run)).ravel()
+            index = index[index < self.n_rows]
+            index = index if self.index is None else self.index[index]
+            s = None if self.sample_weight is None else self.sample_weight[index]
+            yield Rows(
+                self.X[index], self.y[index], s, units=self._units, dtype=self.dtype,
+                on_grid=self.on_grid, budget=self.budget,
+            )  # fmt: skip
 
     @property
     def _is_mapped(self) -> bool:

@@ -137,8 +137,8 @@ def test_a_fit_that_needs_more_than_the_limit_says_so(tmp_path: Path) -> None:
 
 def test_a_mapped_file_is_shuffled_in_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every row once, in a random order, and few places of the file at a time."""
-    monkeypatch.setattr(rows_module, "RUN", 10)
-    monkeypatch.setattr(rows_module, "POOL", 400)  # numbers: 200 rows of X and y
+    monkeypatch.setattr(rows_module, "RUN", 20)  # numbers: 10 rows of X and y
+    monkeypatch.setattr(rows_module, "POOL", 400)  # 200 rows
     np.save(tmp_path / "X.npy", np.arange(1005.0)[:, np.newaxis])
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     rows = Rows(np.asarray(X), np.zeros((1005, 1)), budget=Budget(kept=0))
