@@ -369,7 +369,16 @@ class Climb:
         if self.solver.exact or not self.members:
             assert monitor.network is not None
             self.members = [self._member(monitor.network, posterior, converged=True)]
-        return self._shared_out()
+        members = self._shared_out()
+        if self.solver.exact or found.enough or found.interrupted:
+            return members
+        network = max(members, key=lambda m: m.share).network
+        calibration = self.solver.held_out_calibration(
+            self.objective_of(network), lambda: self.first_weights(network)
+        )
+        if calibration is None:
+            return members
+        return [replace(m, posterior=m.posterior.widened(calibration)) for m in members]
 
     def _climb(self, networks: Sequence[Network], found: Attempts[LaplacePosterior]) -> None:
         """Climb with one hidden layer, and then try two where they may be worth it."""

@@ -335,6 +335,10 @@ class LaplacePosterior:
         """M of A⁻¹ = M Mᵀ, of shape (n_parameters, n_parameters)."""
         return self.factor.covariance_root()
 
+    def widened(self, calibration: FloatArray) -> "LaplacePosterior":
+        """With variances of predictions that are at least so many times their own."""
+        return replace(self, calibration=np.maximum(self.calibration, calibration))
+
     def precisions(self, n_layers: int) -> dict[str, float | FloatArray]:
         """The precision of each weight group, by the names of the estimator's attributes."""
         return self.groups.by_attribute(self.alpha, n_layers)
