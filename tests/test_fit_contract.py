@@ -135,8 +135,8 @@ def answers(model: SigmoidMLPRegressor, X: Any) -> Any:
 
 
 HISTORY = (
-    "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
-    "best_validation_score_", "n_iter_", "t_",
+    "loss_", "best_loss_", "loss_curve_", "log_evidence_curve_", "validation_scores_",
+    "validation_loss_curve_", "best_validation_score_", "n_iter_", "t_",
 )  # fmt: skip
 OF_POSTERIOR = (
     "noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_",

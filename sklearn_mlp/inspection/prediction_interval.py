@@ -157,8 +157,9 @@ class PredictionIntervalDisplay(Display):
             bars if other features vary as well, as neighbours on the x axis then need not be
             similar. Of many such rows choose "running": a line and a band of medians, of the
             means and of the two ends of the intervals, over the tenth of the rows (at least 15)
-            around up to 200 points of the x axis. The band is that of a typical row there; single
-            rows differ. A single row always has a bar.
+            around up to 200 points of the x axis. The band is that of a typical row there;
+            observations scatter more widely, as far as other features move them. The coverage
+            is that of the intervals of the rows themselves. A single row always has a bar.
         subsample : int or None, default=1_000
             The most observations that are drawn, and the most bars, evenly spaced in the order
             of the x axis; None draws all of them. The coverage is that of all of them.
@@ -190,20 +191,21 @@ class PredictionIntervalDisplay(Display):
         bars = kind == "bars" or x.size == 1  # a band of one row could not be seen
         rows, points = self._thinned(observed, x.size, bars, subsample)
         low, high = y_pred - margin, y_pred + margin
-        at, mean, *interval = (each[rows] for each in (x, y_pred, low, high))
+        curves = [each[rows] for each in (x, y_pred, low, high)]
         running = kind == "running" and not bars
         if running:
-            at, mean, *interval = (_running_median(each) for each in (x, y_pred, low, high))
+            curves = [_running_median(each) for each in (x, y_pred, low, high)]
+        at, mean, low, high = curves
         ax = self._axes(ax)
         means, intervals = (MARKERS, BARS) if bars else (LINE, BAND)
         self.line_ = ax.plot(at, mean, **line_style(means, line_kwargs))[0]
         defaults = {"color": self.line_.get_color(), **intervals}
         band_style = collection_style(defaults, band_kwargs)
         if bars:
-            self.band_ = ax.vlines(at, *interval, **band_style)
+            self.band_ = ax.vlines(at, low, high, **band_style)
         else:
             step: Literal["mid"] | None = "mid" if self.x is None and not running else None
-            self.band_ = ax.fill_between(at, *interval, step=step, **band_style)
+            self.band_ = ax.fill_between(at, low, high, step=step, **band_style)
         self.scatter_ = None
         if points.size:
             size = 11 * min(1.0, np.sqrt(200 / points.size))
@@ -351,8 +353,7 @@ class PredictionIntervalDisplay(Display):
             y_pred, y_std = np.append(y_pred, on_grid[0]), np.append(y_std, on_grid[1])
             y = None if y is None else np.append(y, np.full(GRID_SIZE, np.nan))
         if kind == "auto":
-            many = "running" if len(y_pred) > MOST_BARS else "bars"
-            kind = "band" if one_curve else many
+            kind = "band" if one_curve else "running" if len(y_pred) > MOST_BARS else "bars"
         display = cls(
             y_pred=y_pred,
             y_std=y_std,
