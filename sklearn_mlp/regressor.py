@@ -990,8 +990,8 @@ default="sigmoid"
         parameters      3, of which the data determine 3.0...
         posterior       of all parameters, from 200 rows
         inputs          by relevance, how far they move the predictions (in all 100 %):
-                        x0                               7...%  ##################
-                        x1                               2...%  ######
+                        x0                               7...%  ######...
+                        x1                               2...%  ###...
         """
         check_is_fitted(self)
         say_summary(print, self)

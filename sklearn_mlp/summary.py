@@ -92,7 +92,7 @@ def say_relevances(say: Say, names: Sequence[str], shares: FloatArray) -> None:
     line(say, "inputs", "by relevance, how far they move the predictions (in all 100 %):")
     order = np.argsort(-shares, kind="stable")
     for i in order[:MOST_RELEVANT]:
-        bar = "#" * round(24 * shares[i])
+        bar = "#" * round(23 * shares[i])
         say(f"{'':<{LABEL}}{cut(names[i], 30):<32}{shares[i]:>6.1%}  {bar}".rstrip())
     if (more := len(shares) - MOST_RELEVANT) > 0:
         rest = shares[order[MOST_RELEVANT:]].sum()

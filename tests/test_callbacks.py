@@ -474,7 +474,7 @@ def test_callbacks_of_an_ensemble(n_jobs: int | None, capsys: pytest.CaptureFixt
     ensemble.set_callbacks(monitor, bar()).fit(X, y)
     np.testing.assert_array_equal(ensemble.predict(X), alone.predict(X))
     out = capsys.readouterr().out
-    assert "SigmoidMLPEnsembleRegressor - member | SigmoidMLPRegressor - fit #1" in out
+    assert "Ensemble - member | SigmoidMLPRegressor - fit #1" in out
     scores = [row["r2"] for row in monitor.get_logs().data if row["task_name"] == "fit"]
     assert scores == [pytest.approx(ensemble.score(X, y))]
     assert not [name for name in vars(ensemble.estimators_[0]) if "callback" in name]

@@ -2,8 +2,9 @@
 Looking into a network
 ======================
 
-What the fit of a small network has found, and pictures of it: how training went, its weights as a diagram, the range in which its units work,
-the effect of each input on the prediction, and the loss that training descended. The input "a"
+What the fit of a small network has found, and pictures of it: how training went, its weights as a
+diagram, the range in which its units work, the effect of each input on the prediction, the
+prediction with its intervals, and the loss that training descended. The input "a"
 enters the target only as the sigmoid of a tenth of it, and moves the predictions least. No unit
 is saturated.
 """
@@ -37,9 +38,8 @@ LossCurveDisplay.from_estimator(model)
 plt.show()
 
 # %%
-# Weights are shown for z-scores of the data, so that those of
-# one layer can be compared. The wider a line, the more it contributes to the output; the darker an
-# input, the more relevant it is.
+# Weights are shown for z-scores of the data, so that those of one layer can be compared. The wider
+# a line, the more it contributes to the output; the darker an input, the more relevant it is.
 
 NetworkDisplay.from_estimator(model, output_names=["value"])
 plt.show()

@@ -155,8 +155,8 @@ class PredictionIntervalDisplay(Display):
         kind : {"band", "bars", "running"}, default="band"
             A line for the means with a band for the intervals, or a bar for each row. Choose
             bars if other features vary as well, as neighbours on the x axis then need not be
-            similar. Of many such rows choose "running": a line and a band of medians, of the
-            means and of the two ends of the intervals, over the tenth of the rows (at least 15)
+            similar. Of many such rows choose "running": a line and a band of medians, of x,
+            the means and the two ends of the intervals, over the tenth of the rows (at least 15)
             around up to 200 points of the x axis. The band is that of a typical row there;
             observations scatter more widely, as far as other features move them. The coverage
             is that of the intervals of the rows themselves. A single row always has a bar.
@@ -504,10 +504,8 @@ def _mean_and_std(
 def _running_median(values: FloatArray) -> FloatArray:
     """Medians over a tenth of the values, at least LEAST_WINDOW, at up to MOST_MEDIANS of them.
 
-    Near the ends the window is narrower and has the value in its middle, so that a slope keeps its
-    ends.
+    At the ends half of the window is left.
     """
     half = max(LEAST_WINDOW, values.size // 10) // 2
     at = thinned(np.arange(values.size), MOST_MEDIANS)
-    reach = np.minimum(half, np.minimum(at, values.size - 1 - at))
-    return np.array([np.median(values[i - r : i + r + 1]) for i, r in zip(at, reach, strict=True)])
+    return np.array([np.median(values[max(i - half, 0) : i + half + 1]) for i in at])

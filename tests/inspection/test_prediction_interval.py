@@ -490,10 +490,11 @@ def test_running_medians_of_a_line_are_the_line(ax: Axes) -> None:
     display = from_predictions(3 * at, ones, x=at, kind="running", ax=ax)
     drawn, means = xy(display)
     assert len(drawn) == 200
-    assert drawn[[0, -1]].tolist() == [0, 999]
+    assert drawn[[0, -1]].tolist() == [25, 974]
     np.testing.assert_allclose(means, 3 * drawn)
     expected = 3 * drawn[:, None] + norm.ppf(0.975) * np.array([-1, 1])
-    np.testing.assert_allclose(band_limits(display, drawn), expected)
+    inner = slice(20, -20)
+    np.testing.assert_allclose(band_limits(display, drawn[inner]), expected[inner])
 
 
 def test_a_running_median_is_that_of_the_tenth_around_it(ax: Axes) -> None:
@@ -501,7 +502,7 @@ def test_a_running_median_is_that_of_the_tenth_around_it(ax: Axes) -> None:
     display = from_predictions(means, np.ones(200), x=np.arange(200), kind="running", ax=ax)
     drawn, medians = xy(display)
     assert medians[100] == np.median(means[90:111])
-    assert medians[0] == means[0]
+    assert medians[0] == np.median(means[:11])
     assert drawn[100] == 100
 
 
