@@ -186,6 +186,7 @@ def test_the_fitted_attributes_agree_with_each_other(case: Case, kind: str) -> N
     assert model.out_activation_ == case.link
     assert (model.n_layers_, model.n_outputs_, model.n_features_in_) == (3, n_outputs, n_features)
     assert model.n_iter_ == len(model.loss_curve_) > 0
+    assert len(model.log_evidence_curve_ or model.loss_curve_) == len(model.loss_curve_)
     assert model.t_ == N * model.n_iter_
     assert model.loss_ == model.loss_curve_[-1]
     assert model.best_loss_ is not None

@@ -28,7 +28,7 @@ def test_a_summary_says_what_the_attributes_do(capsys: pytest.CaptureFixture[str
     network, evidence, noise, parameters, posterior, _, *inputs = summary_of(model, capsys)
     assert network.startswith("network         3 hidden units; solver lm, ")
     assert evidence.split()[-1] == number(model.log_marginal_likelihood_)
-    assert noise.split()[1] == number(model.noise_std_)
+    assert noise.split()[1] == number(float(model.noise_std_))
     assert parameters.endswith(
         f"16, of which the data determine {number(model.n_effective_parameters_, 3)}"
     )
@@ -57,7 +57,7 @@ def test_the_noise_of_counts_and_amounts_is_their_dispersion(
     counts = 1 + random.poisson(np.exp(1 + 0.5 * X["bmi"]))
     model = fitted(SigmoidMLPRegressor((2,), loss=loss, solver="lm", random_state=0), X, counts)
     noise = next(line for line in summary_of(model, capsys) if line.startswith("noise"))
-    assert f"variance {number(model.dispersion_)} times the" in noise
+    assert f"variance {number(float(model.dispersion_))} times the" in noise
     assert noise.endswith(words)
 
 
