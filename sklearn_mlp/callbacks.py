@@ -70,6 +70,16 @@ class Task:
         context = self.context.subcontext(task_name=name, **parameters)
         return Task(context, self.estimator, self.data)
 
+    def member(self, number: int) -> "Task":
+        """The task of fitting a member of an ensemble.
+
+        The label of its progress bar names the class of the member. "Ensemble" in place of the
+        class of the whole leaves room for the bar in 80 columns.
+        """
+        task = self.part("member", task_id=number)
+        task.context.estimator_name = "Ensemble"
+        return task
+
     def around(self, sub_estimator: Any) -> AbstractContextManager[None]:
         """A context in which `sub_estimator`, fitted by this task, has the propagated callbacks."""
         return self.context.propagate_callback_context(sub_estimator)

@@ -188,7 +188,7 @@ class SigmoidMLPEnsembleRegressor(
         data = {**given, "metadata": weights or None}
         task = begin_fit(self, data, len(members), sequential_subtasks=False)
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_member)(member, X, y, weights, task and task.part("member", task_id=i))
+            delayed(_fit_member)(member, X, y, weights, task and task.member(i))
             for i, member in enumerate(members)
         )
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]

@@ -27,6 +27,8 @@ class History:
     Attributes
     ----------
     loss_curve, validation_scores, validation_loss_curve : list of float
+    evidence_curve : list of float
+        Beside the losses, the highest log evidence so far, per row. NaN before it is known.
     best_loss, best_score : float
     best_weights : array or None
         A copy of the best weights so far.
@@ -41,6 +43,7 @@ class History:
     """
 
     loss_curve: list[float] = field(default_factory=list)
+    evidence_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
     best_loss: float = np.inf
@@ -76,6 +79,12 @@ class Monitor(History):
         Tells the callbacks, if there are any.
     fitted : callable, optional
         Maps this monitor and weights to the fitted attributes of the estimator.
+
+    Attributes
+    ----------
+    maximizes_evidence : bool
+    evidence : float
+        The highest log evidence so far, per row. Whoever maximises it sets both.
     """
 
     def __init__(
@@ -102,6 +111,8 @@ class Monitor(History):
         self.network: Network | None = None
         self._iteration: Task | None = None
         self._first_loss: float | None = None
+        self.evidence = np.nan
+        self.maximizes_evidence = False
 
     @property
     def early_stopping(self) -> bool:
@@ -124,6 +135,7 @@ class Monitor(History):
     def resume(self, loss_curve: list[float], n_stalled: int | None) -> None:
         """Go on after training with this loss curve. With None, stalls are counted from 0."""
         self.loss_curve = list(loss_curve)
+        self.evidence_curve = [np.nan] * len(self.loss_curve)
         if n_stalled is not None and self.loss_curve:
             self.best_loss = min(self.loss_curve)
             self.n_stalled = n_stalled
@@ -157,10 +169,11 @@ class Monitor(History):
 
     def adopt(self, attempt: Self) -> None:
         """Take over the history of the best attempt."""
-        before = self.loss_curve
+        before, evidence_before = self.loss_curve, self.evidence_curve
         for f in fields(History):
             setattr(self, f.name, getattr(attempt, f.name))
         self.loss_curve = before + attempt.loss_curve
+        self.evidence_curve = evidence_before + attempt.evidence_curve
 
     def go_on_from(self, attempt: Self) -> None:
         """Begin with a copy of the history of an earlier attempt."""
@@ -174,6 +187,11 @@ class Monitor(History):
         if self._iteration is not None:
             self._iteration.end()
             self._iteration = None
+
+    def tell_that_it_is_best(self) -> None:
+        """Print that this attempt is the best of several."""
+        if self._progress is not None:
+            self._progress.tell_that_it_is_best()
 
     def end_attempt(self, w: FloatArray) -> bool:
         """End the attempt, with its final weights. Return whether a callback asks to stop."""
@@ -217,6 +235,7 @@ class Monitor(History):
         self.begin_iteration()
         self.n_iter += 1
         self.loss_curve.append(loss)
+        self.evidence_curve.append(self.evidence)
         improved = self._judge_loss(w, loss) if self._validation is None else self._judge_score(w)
         self.best_loss = min(loss, self.best_loss)
         self.n_stalled = 0 if improved else self.n_stalled + 1
@@ -280,6 +299,7 @@ class Attempts(Generic[Found]):
         self.found: Found | None = None
         self.enough = self.interrupted = False
         self._best: Monitor | None = None
+        self._n = 0
 
     def begin(self, name: str, heading: str, max_iter: int | None) -> Monitor:
         """The monitor of the next attempt; see :meth:`Monitor.fork`."""
@@ -296,6 +316,7 @@ class Attempts(Generic[Found]):
             or self.quality(found, attempt) > self.quality(self.found, self._best)
         ):
             self.found, self._best = found, attempt
+        self._n += 1
         self.interrupted |= attempt.interrupted
         self.enough |= attempt.end_attempt(w)
 
@@ -323,6 +344,8 @@ class Attempts(Generic[Found]):
         """
         assert self.found is not None
         assert self._best is not None
+        if self._n > 1:
+            self._best.tell_that_it_is_best()
         self.monitor.adopt(self._best)
         self.monitor.stopped |= self.enough
         self.monitor.interrupted = self.interrupted

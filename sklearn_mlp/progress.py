@@ -15,6 +15,8 @@ from typing import Any
 
 from ._typing import FloatArray
 
+EVIDENCE = "log evidence/row"
+
 _listener: ContextVar[Callable[[Any], None] | None] = ContextVar("listener", default=None)
 
 
@@ -83,6 +85,10 @@ class Progress:
         if self._unprinted is not None and monitor.max_iter != 1:
             self._print(monitor, self._unprinted, last=True)
 
+    def tell_that_it_is_best(self) -> None:
+        """Print that this attempt is the best of several."""
+        print(f"\nbest: {self._heading}", flush=True)
+
     def _print(self, monitor: Any, w: FloatArray, *, last: bool = False) -> None:
         """Print a line for the last iteration, which ended with these weights."""
         self._unprinted = None
@@ -90,6 +96,10 @@ class Progress:
         cells = {"epoch": f"{epoch:>6}", "loss": _five_digits(loss)}
         if self._rmse is not None:
             cells["RMSE"] = _five_digits(self._rmse(w, loss))
+        if monitor.maximizes_evidence:
+            evidence = monitor.evidence_curve[-1]
+            cells[EVIDENCE] = "" if math.isnan(evidence) else f"{evidence:.5f}"
+            cells[EVIDENCE] = cells[EVIDENCE].rjust(len(EVIDENCE))
         if monitor.early_stopping:
             cells[f"validation {self._score_name}"] = f"{monitor.validation_scores[-1]:>13.5f}"
         one_of_many = max_iter == 1 and epoch > 1  # epochs of partial_fit share a header

@@ -39,6 +39,7 @@ from .monitor import Monitor
 from .noise import VaryingNoise
 from .posterior import Posterior
 from .progress import Progress
+from .summary import in_words, say_summary
 from .training import (
     FIRST_ORDER,
     IN_PARTS,
@@ -259,6 +260,12 @@ default="sigmoid"
         The lowest loss; None if rows were held out.
     loss_curve_ : list of float
         The loss at each iteration. Where held-out rows set `alpha`, it is without the penalty.
+    log_evidence_curve_ : list of float or None
+        The highest log evidence so far, divided by the number of rows, at each iteration; NaN
+        before its first estimate. The targets are in the units of training, as in
+        `architectures_`. "lm" with ``alpha="auto"`` maximises this, and not the loss, which may
+        rise while the penalty does. The weights of the highest evidence are kept. The last of
+        the losses is that of the fitted network. None after other training.
     validation_scores_ : list of float or None
         The score on the held-out rows at each iteration; None if none were held out. They are
         under `early_stopping`, and where they set `alpha`.
@@ -632,6 +639,8 @@ default="sigmoid"
             for stale in ("_left_off", "_hindsight", "architectures_"):
                 self.__dict__.pop(stale, None)
             self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
+            if self.verbose and trained.tried:
+                print(f"\nfitted: {in_words(self)}")
             if task is not None:
                 task.end(dict)  # the estimator as it is
         return self
@@ -955,6 +964,38 @@ default="sigmoid"
         gradient = self._model.input_gradient(checked_inputs(self, X))
         return gradient[:, 0] if gradient.shape[1] == 1 else gradient
 
+    def summary(self) -> None:
+        """Print what the fit has found.
+
+        The network and the architectures that were tried, the evidence, the noise (or the
+        dispersion), how many parameters the data determine, which posterior there is, and the
+        relevance of each input. What needs a posterior is left out if there is none.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_mlp import SigmoidMLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(200, 2))
+        >>> y = 3 * X[:, 0] - X[:, 1] + rng.normal(size=200)
+        >>> SigmoidMLPRegressor((), random_state=0).fit(X, y).summary()
+        network         no hidden units; solver lm, ...
+        log evidence    ...
+        noise           ... (standard deviation)
+        parameters      3, of which the data determine 3.0...
+        posterior       of all parameters, from 200 rows
+        inputs          by relevance, how far they move the predictions (in all 100 %):
+                        x0                               7...%  ######...
+                        x1                               2...%  ###...
+        """
+        check_is_fitted(self)
+        say_summary(print, self)
+
     @property
     def weights_(self) -> list[FloatArray]:
         """The matrix of each layer, bias row first, of shape (n_in + 1, n_out).
@@ -1134,6 +1175,7 @@ def _fitted_attributes(
         "_model": model,
         "solver_": plan.rule.name,
         "loss_curve_": list(monitor.loss_curve),
+        "log_evidence_curve_": list(monitor.evidence_curve) if plan.rule.by_evidence else None,
         "loss_": monitor.loss_curve[-1],
         "best_loss_": None if watched else monitor.best_loss,
         "validation_scores_": list(monitor.validation_scores) if watched else None,

@@ -422,6 +422,21 @@ def test_progress_bar(parameters: dict[str, Any], capsys: pytest.CaptureFixture[
 
 
 @with_callbacks
+def test_the_progress_bars_of_an_ensemble_fit_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ensemble = SigmoidMLPEnsembleRegressor(regressor(**FEW), 2, random_state=0)
+    fitted(ensemble.set_callbacks(bar()))
+    lines = capsys.readouterr().out.splitlines()
+    members = [line for line in lines if "Ensemble - member | SigmoidMLPRegressor - fit #" in line]
+    assert len(members) == 2
+    for line in members:
+        assert "100%" in line
+        assert "…" not in line
+
+
+@with_callbacks
 def test_callbacks_go_through_a_pipeline_and_a_grid_search(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -459,7 +474,7 @@ def test_callbacks_of_an_ensemble(n_jobs: int | None, capsys: pytest.CaptureFixt
     ensemble.set_callbacks(monitor, bar()).fit(X, y)
     np.testing.assert_array_equal(ensemble.predict(X), alone.predict(X))
     out = capsys.readouterr().out
-    assert "SigmoidMLPEnsembleRegressor - member | SigmoidMLPRegressor - fit #1" in out
+    assert "Ensemble - member | SigmoidMLPRegressor - fit #1" in out
     scores = [row["r2"] for row in monitor.get_logs().data if row["task_name"] == "fit"]
     assert scores == [pytest.approx(ensemble.score(X, y))]
     assert not [name for name in vars(ensemble.estimators_[0]) if "callback" in name]

@@ -27,9 +27,10 @@ from sklearn_mlp.cli.csv_format import LOOKS_LIKE, SPACES, CsvFormat
 from sklearn_mlp.cli.errors import InputError
 from sklearn_mlp.cli.meter import Meter
 from sklearn_mlp.cli.outliers import Ends
-from sklearn_mlp.cli.report import number, say_coverage, with_error
+from sklearn_mlp.cli.report import say_coverage, with_error
 from sklearn_mlp.cli.scores import MODELS, Comparison, Tally
 from sklearn_mlp.columns import TableEncoder, columns_of
+from sklearn_mlp.summary import number
 
 RNG = np.random.default_rng(0)
 

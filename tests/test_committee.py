@@ -273,6 +273,10 @@ def test_verbose_names_the_units_of_each_layer(capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert "12 units, ascent 1 of 3" in printed
     assert "(6, 6) units, ascent 1 of 3" in printed
+    best, fitted_network = printed.strip().split("\n\n")[-2:]
+    assert best.startswith("best: ")
+    assert fitted_network.startswith("fitted: ")
+    assert "the mean of" in fitted_network
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0])

@@ -135,8 +135,8 @@ def answers(model: SigmoidMLPRegressor, X: Any) -> Any:
 
 
 HISTORY = (
-    "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
-    "best_validation_score_", "n_iter_", "t_",
+    "loss_", "best_loss_", "loss_curve_", "log_evidence_curve_", "validation_scores_",
+    "validation_loss_curve_", "best_validation_score_", "n_iter_", "t_",
 )  # fmt: skip
 OF_POSTERIOR = (
     "noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_",
@@ -186,6 +186,7 @@ def test_the_fitted_attributes_agree_with_each_other(case: Case, kind: str) -> N
     assert model.out_activation_ == case.link
     assert (model.n_layers_, model.n_outputs_, model.n_features_in_) == (3, n_outputs, n_features)
     assert model.n_iter_ == len(model.loss_curve_) > 0
+    assert len(model.log_evidence_curve_ or model.loss_curve_) == len(model.loss_curve_)
     assert model.t_ == N * model.n_iter_
     assert model.loss_ == model.loss_curve_[-1]
     assert model.best_loss_ is not None

@@ -246,6 +246,28 @@ def test_verbose_says_which_start_it_is(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
+def test_verbose_says_what_is_maximised_and_which_ascent_is_best(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = fitted(regressor(hidden_layer_sizes=(3,), solver="lm", verbose=1), X, y)
+    *attempts, last = capsys.readouterr().out.strip().split("\n\n")
+    best = max(attempts, key=lambda table: float(table.splitlines()[-1].split()[3]))
+    assert "log evidence/row" in best
+    assert last == f"best: {best.splitlines()[0]}"
+    printed = float(best.splitlines()[-1].split()[3])
+    assert printed == pytest.approx(model.log_evidence_curve_[-1], abs=1e-5)
+
+
+def test_the_last_evidence_is_the_log_marginal_likelihood_of_z_scores() -> None:
+    model = fitted(regressor(hidden_layer_sizes=(3,), solver="lm"), X, y)
+    of_y = model.log_evidence_curve_[-1] - np.log(np.std(y))
+    assert of_y == pytest.approx(model.log_marginal_likelihood_ / len(y), rel=1e-4)
+
+
+def test_other_training_has_no_evidence_curve() -> None:
+    assert fitted(regressor(solver="adam"), X, y).log_evidence_curve_ is None
+
+
 def test_calls_of_partial_fit_share_a_header(capsys: pytest.CaptureFixture[str]) -> None:
     model = regressor(solver="adam", verbose=True)
     for _ in range(25):

@@ -2,16 +2,15 @@
 Looking into a network
 ======================
 
-Four pictures of one small network: its weights as a diagram, the range in which its units work,
-the effect of each input on the prediction, and the loss that training descended. The input "a"
+What the fit of a small network has found, and pictures of it: how training went, its weights as a
+diagram, the range in which its units work, the effect of each input on the prediction, the
+prediction with its intervals, and the loss that training descended. The input "a"
 enters the target only as the sigmoid of a tenth of it, and moves the predictions least. No unit
 is saturated.
 """
 
 # %%
-# The article's data and network. Weights are shown for z-scores of the data, so that those of
-# one layer can be compared. The wider a line, the more it contributes to the output; the darker an
-# input, the more relevant it is.
+# The article's data and network, and a summary of the fit.
 
 import matplotlib.pyplot as plt
 
@@ -19,14 +18,28 @@ from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.inspection import (
     ActivationDisplay,
+    LossCurveDisplay,
     LossSurfaceDisplay,
     NetworkDisplay,
+    PredictionIntervalDisplay,
     SensitivityDisplay,
 )
 
 table = make_hyperplane(1_000, noise=0.02, random_state=0)
 X, y = table.drop(columns="value"), table["value"]
 model = SigmoidMLPRegressor((5,), random_state=0).fit(X, y)
+model.summary()
+
+# %%
+# How training went. It maximises the evidence, and not the fit to the training rows: the error may
+# rise where the penalty does, while the evidence rises.
+
+LossCurveDisplay.from_estimator(model)
+plt.show()
+
+# %%
+# Weights are shown for z-scores of the data, so that those of one layer can be compared. The wider
+# a line, the more it contributes to the output; the darker an input, the more relevant it is.
 
 NetworkDisplay.from_estimator(model, output_names=["value"])
 plt.show()
@@ -41,6 +54,13 @@ plt.show()
 # The derivative of the prediction with respect to each input. Each point is a row.
 
 SensitivityDisplay.from_estimator(model, X)
+plt.show()
+
+# %%
+# The predictions and their intervals along one input. The other inputs vary too, so that
+# observations scatter. Of so many rows the running medians are drawn.
+
+PredictionIntervalDisplay.from_estimator(model, X, y, feature="b")
 plt.show()
 
 # %%

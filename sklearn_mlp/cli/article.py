@@ -12,10 +12,10 @@ from sklearn.metrics import root_mean_squared_error
 from .._typing import FloatArray
 from ..datasets import make_hyperplane
 from ..regressor import SigmoidMLPRegressor
+from ..summary import number
 from .errors import InputError
 from .meter import Meter
 from .models import check_writable
-from .report import number
 from .session import INTERRUPTED
 
 if TYPE_CHECKING:

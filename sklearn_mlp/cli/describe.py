@@ -4,12 +4,10 @@ import argparse
 
 import numpy as np
 
+from ..summary import count, line, number
 from . import models
 from .meter import Meter
 from .report import (
-    count,
-    line,
-    number,
     say_columns,
     say_network,
     say_relevance,

@@ -19,12 +19,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from .._typing import FloatArray
 from ..columns import Column, TableEncoder
+from ..summary import count
 from . import fit_in_blocks, models
 from .errors import InputError
 from .files import are_large, find_files, read
 from .meter import Meter
 from .outliers import Ends
-from .report import count
 from .scores import CROSS_VALIDATED, HELD_OUT, Comparison
 from .session import Predictions, Session, check_target, moments
 

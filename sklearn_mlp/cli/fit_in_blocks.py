@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from ..columns import Column, TableEncoder
+from ..summary import count
 from .blocks import BLOCK_BYTES, Blocks, LazyTable, Summary, fit_on_disk, places_of, summaries
 from .errors import InputError
 from .files import MEMORY_SHARE
-from .report import count
 from .scores import HELD_OUT
 from .session import Predictions, Session, check_target, moments
 

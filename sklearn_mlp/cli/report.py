@@ -1,23 +1,29 @@
 """The words and tables of the reports, 80 columns wide."""
 
 import math
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ..columns import DATE, FEW, LEFT_OUT, MANY, NUMBER, Column
+from ..summary import (
+    LABEL,
+    Say,
+    count,
+    cut,
+    decimals,
+    in_words,
+    line,
+    noise_in_words,
+    number,
+    parameters_in_words,
+    say_relevances,
+)
 
-WIDTH = 79
-LABEL = 16
 MOST_NAMES = 40
 """So many columns with the same treatment are named."""
-
-MOST_RELEVANT = 25
-"""So many inputs are listed by their relevance."""
 
 MOST_OFF = 0.04
 """Error bars whose 95 % hold so much less or more have the wrong size."""
@@ -31,24 +37,7 @@ LABELS = {
 }
 """What the report calls the columns of each role."""
 
-Say = Callable[[str], None]
-
-
 # Numbers and lines ------------------------------------------------------------------------------
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number with so many significant digits. Only very large and small ones have exponents."""
-    if not 1e-4 <= abs(value) < 1e9:
-        return f"{value:.{digits}g}"
-    return f"{value:,.{decimals(value, digits)}f}"
-
-
-def decimals(value: float, digits: int = 4) -> int:
-    """The number of decimals that shows so many significant digits."""
-    if not math.isfinite(value) or value == 0:
-        return 0
-    return max(0, digits - 1 - math.floor(math.log10(abs(value))))
 
 
 def with_error(value: float, error: float, digits: int = 4) -> str:
@@ -57,18 +46,6 @@ def with_error(value: float, error: float, digits: int = 4) -> str:
         return f"{number(value, 3)} ± {number(error, 2)}"
     n = decimals(value, digits)
     return f"{value:,.{n}f} ± {error:,.{n}f}"
-
-
-def count(n: int, noun: str) -> str:
-    """The number and the noun, in the singular or the plural."""
-    return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def line(say: Say, label: str, text: str) -> None:
-    """Say a text with its label, in as many lines as it takes."""
-    wrapped = textwrap.wrap(text, WIDTH - LABEL, break_on_hyphens=False) or [""]
-    for i, part in enumerate(wrapped):
-        say(f"{'' if i else label:<{LABEL}}{part}".rstrip())
 
 
 # Columns ----------------------------------------------------------------------------------------
@@ -133,11 +110,11 @@ def say_furthest(say: Say, rows: pd.DataFrame, target: str, name: str | None) ->
     """Say the rows that are furthest off."""
     say(f"The {len(rows)} rows furthest off, in units of their error bars (one deviation):")
     has_name = name is not None and "name" in rows
-    head = f"{'row':>18}  " + (f"{_cut(str(name)):<16}" if has_name else "")
-    say(f"{head}{_cut(target):>14}  {'predicted ± error bar':>22}{'off by':>9}".rstrip())
+    head = f"{'row':>18}  " + (f"{cut(str(name)):<16}" if has_name else "")
+    say(f"{head}{cut(target):>14}  {'predicted ± error bar':>22}{'off by':>9}".rstrip())
     for row in rows.itertuples():
-        first = f"{_cut(str(row.place), 18):>18}  " + (
-            f"{_cut(_name(row.name)):<16}" if has_name else ""
+        first = f"{cut(str(row.place), 18):>18}  " + (
+            f"{cut(_name(row.name)):<16}" if has_name else ""
         )
         predicted = f"{number(row.mean)} ± {number(row.std, 3)}"
         off = row.y / row.std - row.mean / row.std if row.std else math.inf
@@ -149,10 +126,6 @@ def _name(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-def _cut(text: str, width: int = 14) -> str:
-    return text if len(text) <= width else text[: width - 3] + "..."
-
-
 # The model --------------------------------------------------------------------------------------
 
 
@@ -160,42 +133,12 @@ def say_network(say: Say, model: Pipeline, target: str) -> None:
     """Say what the network is: its units, its noise, its parameters."""
     network = model[-1]
     line(say, "network", in_words(network))
-    noise = np.ravel(network.noise_std_)[0]
-    line(say, "noise", f"{number(noise)}, the deviation of {target!r} that no input explains")
-    n_parameters = sum(W.size for W in network.weights_)
-    determined = network.n_effective_parameters_
-    line(
-        say,
-        "parameters",
-        f"{n_parameters:,}, of which the data determine {number(determined, 3)}",
-    )
-
-
-def in_words(network: Any) -> str:
-    """The units of the network, and how it was trained."""
-    units = " + ".join(str(W.shape[1]) for W in network.coefs_[:-1]) or "no"
-    tried = getattr(network, "architectures_", None) or []
-    members = [one for one in tried if one.get("share", 0) > 0]
-    parts = f", the mean of {len(members)} networks" if len(members) > 1 else ""
-    iterations = count(network.n_iter_, "iteration")
-    return f"{units} hidden units{parts}; solver {network.solver_}, {iterations}"
+    line(say, "noise", f"{noise_in_words(network)} in {target!r}, which no input explains")
+    line(say, "parameters", parameters_in_words(network))
 
 
 def say_relevance(say: Say, model: Pipeline) -> None:
     """Say how far each column moves the predictions."""
-    shares = relevances(model)
-    line(say, "inputs", "by relevance, how far they move the predictions (in all 100 %):")
-    for name, share in shares.head(MOST_RELEVANT).items():
-        say(
-            f"{'':<{LABEL}}{_cut(str(name), 30):<32}{share:>6.1%}  "
-            f"{'#' * round(24 * share)}".rstrip()
-        )
-    if (more := len(shares) - MOST_RELEVANT) > 0:
-        rest = shares.iloc[MOST_RELEVANT:].sum()
-        say(f"{'':<{LABEL}}{f'and {more:,} more':<32}{rest:>6.1%}")
-
-
-def relevances(model: Pipeline) -> pd.Series:
-    """The relevance of each column of the table, the largest first."""
     shares = pd.Series(model[-1].feature_importances_, model[0].origins_)
-    return shares.groupby(level=0).sum().sort_values(ascending=False, kind="stable")
+    shares = shares.groupby(level=0, sort=False).sum()
+    say_relevances(say, [str(name) for name in shares.index], shares.to_numpy())

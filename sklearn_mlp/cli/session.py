@@ -19,15 +19,13 @@ from .. import __version__
 from .._typing import FloatArray
 from ..columns import LEFT_OUT, Column, columns_of
 from ..regressor import SigmoidMLPRegressor
+from ..summary import count, line, number
 from . import models
 from .errors import InputError
 from .files import DataFile
 from .meter import Meter
 from .outliers import Outlier, Value
 from .report import (
-    count,
-    line,
-    number,
     say_columns,
     say_coverage,
     say_furthest,

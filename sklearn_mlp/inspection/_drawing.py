@@ -15,6 +15,7 @@ Style: TypeAlias = Mapping[str, Any] | None
 
 LINE = {"linewidth": 1.6, "zorder": 3}
 DASHED = {"linewidth": 1.3, "linestyle": (0, (4, 2)), "zorder": 3}
+DOTTED = {"linewidth": 1.3, "linestyle": (0, (1, 1.5)), "zorder": 3}
 MARKERS = {"linestyle": "none", "marker": "o", "markersize": 3.5, "zorder": 3}
 BAND = {"alpha": 0.22, "linewidth": 0, "zorder": 1}
 BARS = {"alpha": 0.3, "linewidth": 1.2, "zorder": 1}

@@ -62,15 +62,19 @@ def leading_plane(path: FloatArray) -> Plane:
     start = V[:2] @ (path[0] - end)
     directions = V[:2] * np.where(start * [-1, 1] < 0, -1, 1)[:, np.newaxis]
     first, second = (
-        f"{which} direction of the path\n({100 * part:.{_decimals(part)}f} % of its variance)"
+        f"{which} direction of the path\n({_percentage(part)} of its variance)"
         for which, part in zip(("leading", "second"), share[:2], strict=True)
     )
     return Plane(end, directions, (first, second))
 
 
-def _decimals(share: float) -> int:
-    """Decimals of a percentage: one where it would else be rounded to 0 or 100."""
-    return 0 if 0.01 <= share <= 0.99 else 1
+def _percentage(share: float) -> str:
+    """A percentage, with a decimal where it would else be rounded to 0 or 100."""
+    if 0 < share < 0.001:
+        return "less than 0.1 %"
+    if 0.999 < share < 1:
+        return "over 99.9 %"
+    return f"{100 * share:.{0 if 0.01 <= share <= 0.99 else 1}f} %"
 
 
 def plane_of_weights(descent: Descent, weights: Sequence[Weight]) -> Plane:

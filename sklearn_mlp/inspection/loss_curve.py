@@ -13,6 +13,7 @@ from ..regressor import SigmoidMLPRegressor
 from ._data import check_choice, vector
 from ._drawing import (
     DASHED,
+    DOTTED,
     LINE,
     Display,
     Style,
@@ -32,6 +33,7 @@ LOSS = "loss"
 RMSE = "RMSE"
 RELATIVE_RMSE = "RMSE / standard deviation of y"
 VALIDATION_SCORE = "R² on the rows held out"
+EVIDENCE = "highest log evidence so far, per row"
 
 
 class LossCurveDisplay(Display):
@@ -53,6 +55,9 @@ class LossCurveDisplay(Display):
     validation_label : str, default=None
         What those values are. If it is `curve_label`, which is the default, they are drawn on
         the same axis, else on an axis on the right.
+    evidence_curve : array-like of shape (n_iter,), default=None
+        The log evidence at each iteration, drawn on an axis on the right; NaN where it is not
+        known.
     name : str, default="training"
         What the legend calls the model.
 
@@ -66,6 +71,10 @@ class LossCurveDisplay(Display):
         The curve of the rows held out, dashed; of several, the first.
     validation_lines_ : list of matplotlib Line2D
         All curves of rows held out.
+    evidence_line_ : matplotlib Line2D or None
+        The log evidence, dotted.
+    evidence_ax_ : matplotlib Axes or None
+        The axes on the right that it is drawn on.
     validation_ax_ : matplotlib Axes or None
         The axes of that curve: `ax_`, or the axes on its right.
     ax_ : matplotlib Axes
@@ -85,6 +94,8 @@ class LossCurveDisplay(Display):
     validation_line_: "Line2D | None"
     validation_lines_: "list[Line2D]"
     validation_ax_: "Axes | None"
+    evidence_line_: "Line2D | None"
+    evidence_ax_: "Axes | None"
 
     def __init__(
         self,
@@ -93,12 +104,14 @@ class LossCurveDisplay(Display):
         curve_label: str = "loss",
         validation_curve: ArrayLike | Sequence[ArrayLike] | None = None,
         validation_label: str | None = None,
+        evidence_curve: ArrayLike | None = None,
         name: str = "training",
     ) -> None:
         self.curve = curve
         self.curve_label = curve_label
         self.validation_curve = validation_curve
         self.validation_label = validation_label
+        self.evidence_curve = evidence_curve
         self.name = name
 
     def plot(
@@ -107,6 +120,7 @@ class LossCurveDisplay(Display):
         *,
         line_kwargs: Style = None,
         validation_kwargs: Style = None,
+        evidence_kwargs: Style = None,
     ) -> Self:
         """Draw the display.
 
@@ -115,8 +129,9 @@ class LossCurveDisplay(Display):
         ax : matplotlib Axes, default=None
             Where to draw; by default in a new figure. Pass the `ax_` of another display to
             compare the two.
-        line_kwargs, validation_kwargs : dict, default=None
-            Style of the curve and of that of the rows held out, passed on to matplotlib.
+        line_kwargs, validation_kwargs, evidence_kwargs : dict, default=None
+            Style of the curve, of that of the rows held out, and of that of the evidence, passed
+            on to matplotlib.
 
         Returns
         -------
@@ -150,6 +165,7 @@ class LossCurveDisplay(Display):
             name = f"{self.name}, rows held out"
             self.validation_lines_ = _draw(target, held_out, ends, style, name)
             self.validation_line_, self.validation_ax_ = self.validation_lines_[0], target
+        self._draw_evidence(ax, ends[0], evidence_kwargs)
         if any((curve > 0).any() for curve in curves):
             ax.set_yscale("log")
         ax.set(xlabel="iteration", ylabel=self.curve_label)
@@ -159,6 +175,22 @@ class LossCurveDisplay(Display):
         if ax.get_yscale() == "log":
             plain_log_ticks(ax)
         return self._drawn_on(ax)
+
+    def _draw_evidence(self, ax: "Axes", end: int, evidence_kwargs: Style) -> None:
+        """Draw the log evidence where it is known, on an axis on the right."""
+        self.evidence_line_ = self.evidence_ax_ = None
+        if self.evidence_curve is None:
+            return
+        evidence = vector("evidence_curve", self.evidence_curve, allow_nan=True)
+        if evidence.size > end:
+            raise ValueError(f"evidence_curve has {evidence.size} values for {end} iterations.")
+        if np.isnan(evidence).all():
+            return
+        self.evidence_ax_ = axes_on_the_right(ax, EVIDENCE)
+        defaults = {"color": self.line_.get_color(), **DOTTED}
+        style = line_style(defaults, evidence_kwargs)
+        name = f"{self.name}, log evidence"
+        (self.evidence_line_,) = _draw(self.evidence_ax_, [evidence], [end], style, name)
 
     def _checked(self) -> tuple[list[FloatArray], list[FloatArray]]:
         """The curves, and those of rows held out, if there is one for each."""
@@ -180,10 +212,12 @@ class LossCurveDisplay(Display):
         *,
         metric: Literal["rmse", "loss"] = "rmse",
         validation: bool = True,
+        evidence: bool = True,
         name: str | None = None,
         ax: "Axes | None" = None,
         line_kwargs: Style = None,
         validation_kwargs: Style = None,
+        evidence_kwargs: Style = None,
     ) -> Self:
         """Draw the training of a network, or of each member of an ensemble.
 
@@ -206,13 +240,19 @@ class LossCurveDisplay(Display):
             has a ``validation_loss_curve_``, it is their loss or error, on the same axis. Else it
             is their score R², on an axis on the right. If the error is drawn in standard
             deviations of y, the score becomes √(1 - R²), on the same axis.
+        evidence : bool, default=True
+            Whether to draw the log evidence on an axis on the right, if the model has a
+            ``log_evidence_curve_`` and is no ensemble. It is what "lm" maximises with
+            ``alpha="auto"``: the loss and the error may rise while it does, as the penalty
+            is found on the way.
         name : str, default=None
             What the legend calls the model; by default its class and solver.
         ax : matplotlib Axes, default=None
             Where to draw; by default in a new figure. Pass the `ax_` of another display to
             compare the two.
-        line_kwargs, validation_kwargs : dict, default=None
-            Style of the curve and of that of the rows held out, passed on to matplotlib.
+        line_kwargs, validation_kwargs, evidence_kwargs : dict, default=None
+            Style of the curve, of that of the rows held out, and of that of the evidence, passed
+            on to matplotlib.
 
         Returns
         -------
@@ -252,11 +292,18 @@ class LossCurveDisplay(Display):
             validation_label=first.validation_label,
             name=name or _class_and_solver(opened.estimator, members[0].estimator),
         )
+        if evidence and not opened.is_ensemble:
+            display.evidence_curve = getattr(members[0].estimator, "log_evidence_curve_", None)
         if opened.is_ensemble:
             display.curve = [training.curve for training in trainings]
             held_out = [t.validation_curve for t in trainings if t.validation_curve is not None]
             display.validation_curve = held_out or None
-        return display.plot(ax, line_kwargs=line_kwargs, validation_kwargs=validation_kwargs)
+        return display.plot(
+            ax,
+            line_kwargs=line_kwargs,
+            validation_kwargs=validation_kwargs,
+            evidence_kwargs=evidence_kwargs,
+        )
 
 
 class _Training(NamedTuple):

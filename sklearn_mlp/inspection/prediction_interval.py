@@ -44,6 +44,15 @@ if TYPE_CHECKING:
     from matplotlib.collections import Collection, PathCollection
     from matplotlib.lines import Line2D
 
+MOST_BARS = 100
+"""More rows than this are drawn as running medians by default."""
+
+MOST_MEDIANS = 200
+"""The most points of a running median."""
+
+LEAST_WINDOW = 15
+"""The least number of rows in a running median."""
+
 GRID_SIZE = 400
 """Points at which a model of one feature is drawn, in addition to its data."""
 
@@ -131,7 +140,7 @@ class PredictionIntervalDisplay(Display):
         self,
         ax: "Axes | None" = None,
         *,
-        kind: Literal["band", "bars"] = "band",
+        kind: Literal["band", "bars", "running"] = "band",
         subsample: int | None = 1_000,
         line_kwargs: Style = None,
         band_kwargs: Style = None,
@@ -143,10 +152,14 @@ class PredictionIntervalDisplay(Display):
         ----------
         ax : matplotlib Axes, default=None
             Where to draw; by default in a new figure.
-        kind : {"band", "bars"}, default="band"
+        kind : {"band", "bars", "running"}, default="band"
             A line for the means with a band for the intervals, or a bar for each row. Choose
             bars if other features vary as well, as neighbours on the x axis then need not be
-            similar. A single row always has a bar.
+            similar. Of many such rows choose "running": a line and a band of medians, of x,
+            the means and the two ends of the intervals, over the tenth of the rows (at least 15)
+            around up to 200 points of the x axis. The band is that of a typical row there;
+            observations scatter more widely, as far as other features move them. The coverage
+            is that of the intervals of the rows themselves. A single row always has a bar.
         subsample : int or None, default=1_000
             The most observations that are drawn, and the most bars, evenly spaced in the order
             of the x axis; None draws all of them. The coverage is that of all of them.
@@ -165,7 +178,7 @@ class PredictionIntervalDisplay(Display):
         ImportError
             Without matplotlib.
         """
-        check_choice("kind", kind, ("band", "bars"))
+        check_choice("kind", kind, ("band", "bars", "running"))
         check_most("subsample", subsample)
         if not 0 < self.coverage < 1:
             raise ValueError(f"coverage must be between 0 and 1, got {self.coverage!r}.")
@@ -177,23 +190,28 @@ class PredictionIntervalDisplay(Display):
 
         bars = kind == "bars" or x.size == 1  # a band of one row could not be seen
         rows, points = self._thinned(observed, x.size, bars, subsample)
+        low, high = y_pred - margin, y_pred + margin
+        curves = [each[rows] for each in (x, y_pred, low, high)]
+        running = kind == "running" and not bars
+        if running:
+            curves = [_running_median(each) for each in (x, y_pred, low, high)]
+        at, mean, low, high = curves
         ax = self._axes(ax)
         means, intervals = (MARKERS, BARS) if bars else (LINE, BAND)
-        self.line_ = ax.plot(x[rows], y_pred[rows], **line_style(means, line_kwargs))[0]
+        self.line_ = ax.plot(at, mean, **line_style(means, line_kwargs))[0]
         defaults = {"color": self.line_.get_color(), **intervals}
         band_style = collection_style(defaults, band_kwargs)
-        band = (x[rows], (y_pred - margin)[rows], (y_pred + margin)[rows])
         if bars:
-            self.band_ = ax.vlines(*band, **band_style)
+            self.band_ = ax.vlines(at, low, high, **band_style)
         else:
-            step: Literal["mid"] | None = "mid" if self.x is None else None
-            self.band_ = ax.fill_between(*band, step=step, **band_style)
+            step: Literal["mid"] | None = "mid" if self.x is None and not running else None
+            self.band_ = ax.fill_between(at, low, high, step=step, **band_style)
         self.scatter_ = None
         if points.size:
             size = 11 * min(1.0, np.sqrt(200 / points.size))
             style = point_style({"s": size, **POINTS}, scatter_kwargs)
             self.scatter_ = ax.scatter(x[points], y_true[points], **style)
-        self._annotate(ax)
+        self._annotate(ax, running=running)
         return self._drawn_on(ax)
 
     def _thinned(
@@ -224,11 +242,13 @@ class PredictionIntervalDisplay(Display):
         position = np.arange(1.0, y_pred.size + 1) if x is None else x[order]
         return position, y_pred[order], y_std[order], y_true[order]
 
-    def _annotate(self, ax: "Axes") -> None:
+    def _annotate(self, ax: "Axes", *, running: bool) -> None:
         """Label the axes and the artists."""
         interval = f"{100 * self.coverage:g} % interval"
         if self.observed_coverage_ is not None:
             interval += f"s cover {100 * self.observed_coverage_:.1f} %"
+        if running:
+            interval += ", running median"
         self.line_.set_label(self.name or "prediction")
         self.band_.set_label(interval if self.name is None else f"{self.name}: {interval}")
         if self.scatter_ is not None:
@@ -247,7 +267,7 @@ class PredictionIntervalDisplay(Display):
         feature: int | str | None = None,
         output: int | None = None,
         coverage: float = 0.95,
-        kind: Literal["auto", "band", "bars"] = "auto",
+        kind: Literal["auto", "band", "bars", "running"] = "auto",
         subsample: int | None = 1_000,
         name: str | None = None,
         ax: "Axes | None" = None,
@@ -278,8 +298,9 @@ class PredictionIntervalDisplay(Display):
             Which output of several.
         coverage : float, default=0.95
             The nominal coverage of the intervals, between 0 and 1.
-        kind : {"auto", "band", "bars"}, default="auto"
-            As in :meth:`plot`; "auto" is "bars" if features other than `feature` vary.
+        kind : {"auto", "band", "bars", "running"}, default="auto"
+            As in :meth:`plot`. If features other than `feature` vary, "auto" is "bars" up to 100
+            rows and "running" above, and else "band".
         subsample : int or None, default=1_000
             The most observations that are drawn; see :meth:`plot`.
         name : str, default=None
@@ -316,7 +337,7 @@ class PredictionIntervalDisplay(Display):
         '95 % intervals cover 100.0 %'
         """
         cls._require_matplotlib("from_estimator")
-        check_choice("kind", kind, ("auto", "band", "bars"))
+        check_choice("kind", kind, ("auto", "band", "bars", "running"))
         opened = _knows_its_uncertainty(Opened.of(estimator))
         table = Table.of(X, estimator)
         x, feature_name, one_curve = _against(table, feature)
@@ -325,14 +346,14 @@ class PredictionIntervalDisplay(Display):
         if y is not None:
             y = one_output("y", y, output)
             check_consistent_length(y_pred, y)
-        if x is not None and table.n_columns == 1 and one_curve and kind != "bars":
+        if x is not None and table.n_columns == 1 and one_curve and kind in ("auto", "band"):
             grid = np.linspace(x.min(), x.max(), GRID_SIZE)
             on_grid = _mean_and_std(opened, table.of_one_column(grid), output)
             x = np.append(x, grid)
             y_pred, y_std = np.append(y_pred, on_grid[0]), np.append(y_std, on_grid[1])
             y = None if y is None else np.append(y, np.full(GRID_SIZE, np.nan))
         if kind == "auto":
-            kind = "band" if one_curve else "bars"
+            kind = "band" if one_curve else "running" if len(y_pred) > MOST_BARS else "bars"
         display = cls(
             y_pred=y_pred,
             y_std=y_std,
@@ -362,7 +383,7 @@ class PredictionIntervalDisplay(Display):
         x: ArrayLike | None = None,
         output: int | None = None,
         coverage: float = 0.95,
-        kind: Literal["band", "bars"] = "band",
+        kind: Literal["band", "bars", "running"] = "band",
         subsample: int | None = 1_000,
         name: str | None = None,
         feature_name: str | None = None,
@@ -388,7 +409,7 @@ class PredictionIntervalDisplay(Display):
             Which output of several.
         coverage : float, default=0.95
             The nominal coverage of the intervals, between 0 and 1.
-        kind : {"band", "bars"}, default="band"
+        kind : {"band", "bars", "running"}, default="band"
             A line with a band, or a bar for each row; see :meth:`plot`.
         subsample : int or None, default=1_000
             The most observations that are drawn; see :meth:`plot`.
@@ -478,3 +499,13 @@ def _mean_and_std(
     """The predictions for one output and their standard deviations."""
     y_pred, y_std = opened.estimator.predict(opened.reach(X), return_std=True)
     return one_output("y_pred", y_pred, output), one_output("y_std", y_std, output)
+
+
+def _running_median(values: FloatArray) -> FloatArray:
+    """Medians over a tenth of the values, at least LEAST_WINDOW, at up to MOST_MEDIANS of them.
+
+    At the ends half of the window is left.
+    """
+    half = max(LEAST_WINDOW, values.size // 10) // 2
+    at = thinned(np.arange(values.size), MOST_MEDIANS)
+    return np.array([np.median(values[max(i - half, 0) : i + half + 1]) for i in at])

@@ -518,6 +518,7 @@ class Ascent:
     ) -> None:
         network, self.patience = objective.network, patience
         self.objective, self.monitor = objective, monitor
+        monitor.maximizes_evidence = True
         self.n = objective.total_weight
         self.hidden = len(network.shapes) > 1
         self.groups = WeightGroups.by_layer(network, per_input=False)
@@ -689,6 +690,7 @@ class Ascent:
         self.evidences.append(evidence)
         self.determined.append(posterior.n_effective_parameters)
         self.highest.append(self.summit.log_evidence)
+        self.monitor.evidence = self.highest[-1] / self.n
 
     @property
     def _is_credible(self) -> bool:

@@ -79,8 +79,33 @@ def test_the_loss_is_drawn_as_it_is(model: Any, ax: Axes) -> None:
     ],
 )
 def test_the_legend_names_the_solver_that_was_used(model: Any, label: str, ax: Axes) -> None:
-    loss_curve(fitted(model, X, y), ax=ax)
+    loss_curve(fitted(model, X, y), evidence=False, ax=ax)
     assert legend_texts(ax) == [label]
+
+
+def test_the_evidence_is_on_an_axis_on_the_right(ax: Axes) -> None:
+    model = fitted(network(max_iter=60), X, y)
+    display = loss_curve(model, ax=ax)
+    line, right = display.evidence_line_, display.evidence_ax_
+    assert line is not None
+    assert right is not None
+    assert right is not ax
+    assert right.get_ylabel() == "highest log evidence so far, per row"
+    evidence = np.asarray(line.get_ydata())
+    np.testing.assert_array_equal(evidence, model.log_evidence_curve_)
+    assert (np.diff(evidence[np.isfinite(evidence)]) >= 0).all()
+    assert legend_texts(right)[-1] == "SigmoidMLPRegressor, lm, log evidence"
+    assert loss_curve(fitted(network(solver="adam"), X, y)).evidence_line_ is None
+
+
+def test_an_evidence_that_is_never_known_is_not_drawn(ax: Axes) -> None:
+    display = LossCurveDisplay(curve=[2.0, 1.0], evidence_curve=[np.nan, np.nan]).plot(ax)
+    assert display.evidence_ax_ is None
+
+
+def test_an_evidence_longer_than_the_training_is_refused(ax: Axes) -> None:
+    with pytest.raises(ValueError, match="evidence_curve has 3 values for 2 iterations"):
+        LossCurveDisplay(curve=[2.0, 1.0], evidence_curve=[1.0, 2.0, 3.0]).plot(ax)
 
 
 def test_a_wrapper_that_standardises_y_has_a_relative_error(ax: Axes) -> None:

@@ -25,6 +25,7 @@ from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp._typing import FloatArray
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.inspection import LossSurfaceDisplay, _descent
+from sklearn_mlp.inspection._plane import leading_plane
 
 from .. import reference
 from .conftest import fitted
@@ -608,3 +609,13 @@ def test_the_mean_of_several_networks_has_no_path() -> None:
     X = np.random.default_rng(0).normal(size=(30, 2))
     with pytest.raises(ValueError, match="set hidden_layer_sizes"):
         LossSurfaceDisplay.from_estimator(SigmoidMLPRegressor(random_state=0), X, X[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("aside", "first", "second"),
+    [(1.0, "50 %", "50 %"), (0.05, "99.8 %", "0.2 %"), (1e-3, "over 99.9 %", "less than 0.1 %")],
+)
+def test_labels_do_not_round_a_share_to_0_or_100(aside: float, first: str, second: str) -> None:
+    labels = leading_plane(np.array([[1.0, 0.0], [0.0, aside], [0.0, 0.0]])).labels
+    assert labels[0].endswith(f"\n({first} of its variance)")
+    assert labels[1].endswith(f"\n({second} of its variance)")

@@ -431,7 +431,7 @@ def test_a_feature_that_is_not_numeric_is_named() -> None:
     [
         ({"coverage": 1.0}, "coverage must be between 0 and 1, got 1.0"),
         ({"coverage": 0}, "coverage must be between 0 and 1, got 0"),
-        ({"kind": "line"}, "kind must be one of band, bars, got 'line'"),
+        ({"kind": "line"}, "kind must be one of band, bars, running, got 'line'"),
         ({"subsample": 0}, "subsample must be at least 1, or None, got 0"),
         ({"y_std": [1.0, -1.0]}, "y_std has negative values"),
         ({"y_std": [1.0, np.nan]}, "y_std must be finite"),
@@ -473,3 +473,43 @@ def test_noise_that_varies_has_a_band_that_varies(ax: Axes) -> None:
     drawn = np.asarray(display.y_std)
     np.testing.assert_allclose(drawn, model.predict(at, return_std=True)[1])
     assert drawn.max() > 3 * drawn.min()
+
+
+# Intervals: many rows of several features -----------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_rows", "kind"), [(100, LineCollection), (101, PolyCollection)])
+def test_many_rows_of_several_features_have_a_band(n_rows: int, kind: type, ax: Axes) -> None:
+    rows = np.random.default_rng(1).normal(size=(n_rows, 2))
+    display = from_estimator(WidensWithX().fit(None, None), rows, feature=1, ax=ax)
+    assert isinstance(display.band_, kind)
+
+
+def test_running_medians_of_a_line_are_the_line(ax: Axes) -> None:
+    at, ones = np.arange(1_000.0), np.ones(1_000)
+    display = from_predictions(3 * at, ones, x=at, kind="running", ax=ax)
+    drawn, means = xy(display)
+    assert len(drawn) == 200
+    assert drawn[[0, -1]].tolist() == [25, 974]
+    np.testing.assert_allclose(means, 3 * drawn)
+    expected = 3 * drawn[:, None] + norm.ppf(0.975) * np.array([-1, 1])
+    inner = slice(20, -20)
+    np.testing.assert_allclose(band_limits(display, drawn[inner]), expected[inner])
+
+
+def test_a_running_median_is_that_of_the_tenth_around_it(ax: Axes) -> None:
+    means = np.random.default_rng(2).normal(size=200)
+    display = from_predictions(means, np.ones(200), x=np.arange(200), kind="running", ax=ax)
+    drawn, medians = xy(display)
+    assert medians[100] == np.median(means[90:111])
+    assert medians[0] == np.median(means[:11])
+    assert drawn[100] == 100
+
+
+def test_the_coverage_beside_running_medians_is_that_of_the_rows(ax: Axes) -> None:
+    means = np.where(np.arange(200) % 4, 0.0, 100.0)
+    display = from_predictions(
+        means, np.ones(200), y_true=means, x=np.arange(200), kind="running", ax=ax
+    )
+    assert display.observed_coverage_ == 1
+    assert "95 % intervals cover 100.0 %, running median" in legend_texts(ax)
