@@ -50,7 +50,12 @@ class Case(NamedTuple):
 
     @property
     def has_posterior(self) -> bool:
-        return self.loss == "squared_error"
+        return self.loss == "squared_error" or (self.loss, self.solver) == ("poisson", "lm")
+
+    @property
+    def of_noise(self) -> str:
+        """The attribute that says how large it is."""
+        return "noise_std_" if self.loss == "squared_error" else "dispersion_"
 
     @property
     def link(self) -> str:
@@ -139,7 +144,7 @@ HISTORY = (
     "validation_loss_curve_", "best_validation_score_", "n_iter_", "t_",
 )  # fmt: skip
 OF_POSTERIOR = (
-    "noise_std_", "alpha_", "log_marginal_likelihood_", "n_effective_parameters_",
+    "alpha_", "log_marginal_likelihood_", "n_effective_parameters_",
     "feature_importances_", "posterior_kind_", "posterior_n_samples_",
 )  # fmt: skip
 OTHERS = (
@@ -150,7 +155,7 @@ OTHERS = (
 def assert_same_fit(one: SigmoidMLPRegressor, other: SigmoidMLPRegressor) -> None:
     """Two estimators are fitted alike, to the last bit."""
     np.testing.assert_array_equal(flat(one), flat(other))
-    for name in (*HISTORY, *OTHERS, *OF_POSTERIOR):
+    for name in (*HISTORY, *OTHERS, *OF_POSTERIOR, "noise_std_", "dispersion_"):
         np.testing.assert_equal(getattr(one, name, None), getattr(other, name, None), name)
 
 
@@ -204,18 +209,20 @@ def test_the_fitted_attributes_agree_with_each_other(case: Case, kind: str) -> N
 @every_case
 def test_error_bars_are_there_where_a_posterior_is(case: Case, kind: str) -> None:
     data, model = KINDS[kind](case), fit(case, kind)
-    assert {hasattr(model, name) for name in OF_POSTERIOR} == {case.has_posterior}
+    assert {hasattr(model, name) for name in (case.of_noise, *OF_POSTERIOR)} == {case.has_posterior}
     if not case.has_posterior:
-        with pytest.raises(ValueError, match=rf"'{case.loss}'.*loss='squared_error'"):
+        instead = "solver='lm'" if case.loss == "poisson" else "loss='squared_error'"
+        with pytest.raises(ValueError, match=rf"'{case.loss}'.*{instead}"):
             model.predict(data.X, return_std=True)
         return
     prediction, std = model.predict(data.X, return_std=True)
     np.testing.assert_array_equal(prediction, model.predict(data.X))
     assert std.shape == prediction.shape
     assert std.dtype == prediction.dtype
-    assert (std >= 0.999 * np.float32(model.noise_std_)).all()
+    assert (std >= 0.999 * np.float32(model.predict_noise_std(data.X))).all()
     n_outputs = model.n_outputs_
-    assert np.shape(model.noise_std_) == (() if n_outputs == 1 else (n_outputs,))
+    of_noise = getattr(model, case.of_noise)
+    assert np.shape(of_noise) == (() if n_outputs == 1 else (n_outputs,))
     assert model.feature_importances_.shape == (data.X.shape[1],)
     assert model.feature_importances_.sum() == pytest.approx(1)
     assert 0 < model.n_effective_parameters_ < flat(model).size
@@ -596,7 +603,7 @@ def test_an_interruption_keeps_the_best_weights(
     with pytest.warns(UserWarning, match="interrupted after 3 iterations; the best weights"):
         model.fit(X, target(case))
     assert model.n_iter_ == len(model.loss_curve_) == 3
-    assert hasattr(model, "noise_std_") == case.has_posterior
+    assert hasattr(model, case.of_noise) == case.has_posterior
     if not case.by_evidence:  # which keeps the last, as its objective changes on the way
         best = told.weights[int(np.argmin(told.losses))]
         np.testing.assert_array_equal(flat(model), best)

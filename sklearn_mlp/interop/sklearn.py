@@ -197,6 +197,7 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
     model.loss_curve_ = [float(loss) for loss in getattr(mlp, "loss_curve_", [mlp.loss_])]
     model.best_loss_ = getattr(mlp, "best_loss_", model.loss_)
     model.validation_scores_ = copy.copy(getattr(mlp, "validation_scores_", None))
+    model.log_evidence_curve_ = None
     model.best_validation_score_ = getattr(mlp, "best_validation_score_", None)
     model.validation_loss_curve_ = None  # MLPRegressor keeps only the scores
     model.n_iter_, model.t_ = mlp.n_iter_, mlp.t_
