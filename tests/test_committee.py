@@ -2,8 +2,10 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -13,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import BayesianRidge
 from sklearn.metrics import r2_score
 
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPRegressor, distributed
+from sklearn_mlp import rows as rows_module
 from sklearn_mlp.committee import (
     TWO_LAYERS,
     Climb,
@@ -29,7 +32,7 @@ from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import PredictiveVariances, WeightGroups, calibrated, laplace
-from sklearn_mlp.rows import Rows
+from sklearn_mlp.rows import Budget, Rows
 from sklearn_mlp.solvers import EvidenceMaximization
 from tests import reference
 from tests.helpers import fitted, precision_of
@@ -473,3 +476,16 @@ def test_error_bars_of_a_choice_among_many_inputs(hidden: Any) -> None:
     model = fitted(SigmoidMLPRegressor(hidden, random_state=0), X[:120], y[:120])
     mean, std = model.predict(X[120:], return_std=True)
     assert np.mean(np.abs(y[120:] - mean) < 1.96 * std) > 0.9
+
+
+def test_the_same_rows_are_held_out_of_rows_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = np.random.default_rng(1)
+    X = draws.normal(size=(120, 70))
+    y = X[:, 0] + 0.3 * draws.normal(size=120)
+    for module in (rows_module, distributed):  # as if they were many: no order, and not in memory
+        monkeypatch.setattr(module, "Budget", partial(Budget, kept=0))
+    in_memory = fitted(SigmoidMLPRegressor((3,), random_state=0), X, y)
+    parts = da.from_array(X, chunks=(50, 70)), da.from_array(y, chunks=50)
+    of_dask = fitted(SigmoidMLPRegressor((3,), random_state=0), *parts)
+    expected, std = in_memory.predict(X, return_std=True), of_dask.predict(X, return_std=True)[1]
+    np.testing.assert_allclose(std, expected[1], rtol=1e-4)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 
@@ -256,9 +256,8 @@ def begins_with(path: Path, magic: bytes) -> bool:
 
 def to_utf8(path: Path, target: Path, form: CsvFormat) -> CsvFormat:
     """Write the same text as plain UTF-8, and return the format of that file."""
-    source: BinaryIO = gzip.open(path) if form.is_packed else path.open("rb")  # type: ignore[assignment]  # noqa: SIM115
     decoder = codecs.getincrementaldecoder(form.encoding)()
-    with source as file, target.open("wb") as plain:
+    with (gzip.open if form.is_packed else open)(path, "rb") as file, target.open("wb") as plain:
         while part := file.read(HEAD_BYTES):
             plain.write(decoder.decode(part).encode())
         plain.write(decoder.decode(b"", final=True).encode())

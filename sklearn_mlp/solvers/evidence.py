@@ -359,7 +359,8 @@ class EvidenceMaximization(Solver):
         many = network.layer_sizes[0] > MANY_INPUTS * rows.n_rows >= MANY_INPUTS * LEAST_TO_HOLD_OUT
         if not many or len(network.shapes) == 1 or not objective.loss.is_quadratic:
             return None
-        rest, part = rows.split(HELD_OUT, self.rng)
+        # In memory and in one order, wherever they are: the same rows are held out.
+        rest, part = rows.take(np.arange(rows.n_rows)).in_order().split(HELD_OUT, self.rng)
         solver = EvidenceMaximization(self.max_iter, self.rng, self.patience, self.behind)
         monitor = Monitor(tol=0.0, n_iter_no_change=self.max_iter)
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
