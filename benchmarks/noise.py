@@ -23,12 +23,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from benchmarks.scores import crps, log_density
 from sklearn_mlp import SigmoidMLPRegressor
-from sklearn_mlp.mixture import Mixture
 
 N_FRESH = 2_000
 LEVELS = (0.5, 0.8, 0.95)
@@ -95,31 +94,6 @@ def draw(problem: Problem, n: int, reach: float, rng: np.random.Generator) -> tu
     X = rng.uniform(-reach, reach, size=(n, problem.n_columns))
     std, e = problem.noise(X, rng)
     return X, np.sin(3 * X[:, 0]) + X[:, 1] ** 2 + X[:, 2] + e, std
-
-
-def log_density(mixture: Mixture, y: np.ndarray) -> np.ndarray:
-    """log p of each row."""
-    z = (y[:, np.newaxis] - mixture.mean[:, 0]) / mixture.std[:, 0]
-    logs = -0.5 * z**2 - np.log(np.sqrt(2 * np.pi) * mixture.std[:, 0])
-    density: np.ndarray = logsumexp(logs, b=mixture.shares, axis=1)
-    return density
-
-
-def crps(mixture: Mixture, y: np.ndarray) -> np.ndarray:
-    """The CRPS of each row: E|Y - y| - ½ E|Y - Y'| of Gaussian mixtures (Grimit et al., 2006)."""
-    p, mean, std = mixture.shares, mixture.mean[:, 0], mixture.std[:, 0]
-
-    def absolute(mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-        z = mu / sigma
-        density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-        result: np.ndarray = mu * (2 * ndtr(z) - 1) + 2 * sigma * density
-        return result
-
-    first = absolute(y[:, np.newaxis] - mean, std) @ p
-    difference = mean[:, :, np.newaxis] - mean[:, np.newaxis]
-    both = np.hypot(std[:, :, np.newaxis], std[:, np.newaxis])
-    score: np.ndarray = first - 0.5 * np.einsum("nij,i,j->n", absolute(difference, both), p, p)
-    return score
 
 
 def measure(problem: Problem, n_rows: int, seed: int) -> dict[str, dict[str, Any]]:

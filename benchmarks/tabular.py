@@ -6,6 +6,10 @@
 All models are fitted in turn to the same split, in one process, with one thread and with their
 default settings. A peer that is not installed is left out, with a line that says so.
 
+The log-likelihood, the CRPS (continuous ranked probability score) and the score of 95 % intervals
+are of the predictive distribution: for our models the mixture of ``predict_quantiles``, for the
+others a Gaussian. Of the last two lower is better.
+
 The data are not part of the project. A FOLDER is one data set, or contains one folder for each. A
 data set has one of two forms:
 
@@ -28,8 +32,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -41,8 +44,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks import peers
+from benchmarks import peers, scores
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
+from sklearn_mlp.mixture import Mixture
 
 LARGEST_GP = 1_500
 """Rows up to which the Gaussian process is fitted: its time grows with their cube."""
@@ -62,6 +66,17 @@ class DataSet(NamedTuple):
     splits: list[Split]
 
 
+def with_std(model: Any, X: np.ndarray) -> Mixture:
+    """The distribution by `return_std`; the members' mixture, if it is our ensemble."""
+    return scores.gaussian(*model.predict(X, return_std=True))
+
+
+def with_mixture(model: Any, X: np.ndarray) -> Mixture:
+    """The distribution of one of our models."""
+    members = getattr(model, "estimators_", [model])
+    return Mixture.of_equals([member._with_posterior().mixture(X) for member in members])
+
+
 class Contender(NamedTuple):
     """A model to compare.
 
@@ -69,8 +84,8 @@ class Contender(NamedTuple):
     ----------
     make : callable
         Maps a random state to a new estimator for raw X and y.
-    has_std : bool
-        Whether `predict` has the argument `return_std`.
+    distribution : callable or None
+        Maps a fitted model and X to its predictive distribution. None if it has none.
     needs : str or None
         The optional library.
     largest : float
@@ -78,7 +93,7 @@ class Contender(NamedTuple):
     """
 
     make: Callable[[int], Any]
-    has_std: bool = False
+    distribution: Callable[[Any, np.ndarray], Mixture] | None = None
     needs: str | None = None
     largest: float = np.inf
 
@@ -152,6 +167,33 @@ def catboost(seed: int) -> Any:
     )
 
 
+def catboost_with_uncertainty(seed: int) -> Any:
+    from catboost import CatBoostRegressor
+
+    return CatBoostRegressor(
+        loss_function="RMSEWithUncertainty", verbose=0, thread_count=1, random_state=seed,
+        allow_writing_files=False,
+    )  # fmt: skip
+
+
+def of_catboost(model: Any, X: np.ndarray) -> Mixture:
+    """By its second output, the variance."""
+    mean, variance = model.predict(X, prediction_type="RMSEWithUncertainty").T
+    return scores.gaussian(mean, np.sqrt(variance))
+
+
+def ngboost(seed: int) -> Any:
+    from ngboost import NGBRegressor
+
+    return NGBRegressor(verbose=False, random_state=seed)
+
+
+def of_ngboost(model: Any, X: np.ndarray) -> Mixture:
+    """By its Gaussian."""
+    found = model.pred_dist(X)
+    return scores.gaussian(found.loc, found.scale)
+
+
 def realmlp(seed: int) -> Any:
     from pytabkit import RealMLP_TD_Regressor
 
@@ -160,32 +202,25 @@ def realmlp(seed: int) -> Any:
 
 
 CONTENDERS = {
-    "SigmoidMLPRegressor": Contender(lambda k: SigmoidMLPRegressor(random_state=k), True),
+    "SigmoidMLPRegressor": Contender(lambda k: SigmoidMLPRegressor(random_state=k), with_mixture),
     "SigmoidMLPEnsembleRegressor": Contender(
-        lambda k: SigmoidMLPEnsembleRegressor(random_state=k), True
+        lambda k: SigmoidMLPEnsembleRegressor(random_state=k), with_mixture
+    ),
+    "constant noise": Contender(
+        lambda k: SigmoidMLPRegressor(noise="constant", random_state=k), with_mixture
     ),
     "MLPRegressor-adam": Contender(lambda k: scaled(MLPRegressor(random_state=k))),
     "MLPRegressor-lbfgs": Contender(lambda k: scaled(MLPRegressor(solver="lbfgs", random_state=k))),
     "HistGradientBoosting": Contender(lambda k: HistGradientBoostingRegressor(random_state=k)),
     "CatBoost": Contender(catboost, needs="catboost"),
+    "CatBoost, uncertainty": Contender(catboost_with_uncertainty, of_catboost, needs="catboost"),
+    "NGBoost": Contender(ngboost, of_ngboost, needs="ngboost"),
     "RealMLP-TD": Contender(realmlp, needs="pytabkit"),
-    "GaussianProcess": Contender(gaussian_process, True, largest=LARGEST_GP),
-    "BayesianRidge": Contender(lambda k: make_pipeline(StandardScaler(), BayesianRidge()), True),
+    "GaussianProcess": Contender(gaussian_process, with_std, largest=LARGEST_GP),
+    "BayesianRidge": Contender(
+        lambda k: make_pipeline(StandardScaler(), BayesianRidge()), with_std
+    ),
 }
-
-
-def without_std(model: Any) -> bool:
-    """Whether this fit of one of our models has no error bars, for the solver that was chosen."""
-    members = getattr(model, "estimators_", [model])
-    return any(getattr(member, "solver_", "lm") != "lm" for member in members)
-
-
-def log_density(model: Any, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The log density of each y: normal, or the mixture of the members of our ensemble."""
-    members = getattr(model, "estimators_", [model])
-    predictions = (member.predict(X, return_std=True) for member in members)
-    densities = [norm(mean, std).logpdf(y) for mean, std in predictions]
-    return logsumexp(densities, axis=0) - np.log(len(densities))
 
 
 def measure(contender: Contender, data: DataSet, k: int) -> dict[str, Any]:
@@ -205,12 +240,18 @@ def measure(contender: Contender, data: DataSet, k: int) -> dict[str, Any]:
             "seconds": seconds,
             "converged": not any(issubclass(w.category, ConvergenceWarning) for w in caught),
         }
-        mean = np.ravel(model.predict(X_test))
+        if contender.distribution is None:
+            mean = np.ravel(model.predict(X_test))
+        else:
+            found = contender.distribution(model, X_test)
+            mean = found.mean[:, 0] @ found.shares
+            record["log_likelihood"] = float(scores.log_density(found, y_test).mean())
+            record["crps"] = float(scores.crps(found, y_test).mean()) / scale
+            score = scores.interval_score(found, y_test, 0.95)
+            record["interval_score"] = float(score.mean()) / scale
+            low, high = scores.interval(found, 0.95)
+            record["coverage"] = float(np.mean((low <= y_test) & (y_test <= high)))
         record["rmse"] = float(np.sqrt(np.mean((mean - y_test) ** 2)) / scale)
-        if contender.has_std and not without_std(model):
-            mean, std = model.predict(X_test, return_std=True)
-            record["log_likelihood"] = float(log_density(model, X_test, y_test).mean())
-            record["coverage"] = float(np.mean(np.abs(y_test - mean) < norm.ppf(0.975) * std))
     return record
 
 
@@ -233,7 +274,7 @@ def table(records: list[dict[str, Any]]) -> str:
     lines = [
         f"{frame['set'][0]}: {n_rows} training rows x {n_columns}, splits: {n_splits}",
         f"    {'':<28}{'RMSE/dev.':>10}{'RMSE':>10}{'loglik/dev.':>12}{'log-lik.':>10}"
-        f"{'in 95 %':>9}{'s a fit':>9}",
+        f"{'CRPS/dev.':>10}{'interval':>9}{'in 95 %':>9}{'s a fit':>9}",
     ]
     for name, of_model in frame.groupby("model", sort=False):
         line = f"    {name:<28}{of_model['rmse'].mean():10.4f}"
@@ -241,24 +282,51 @@ def table(records: list[dict[str, Any]]) -> str:
         if "log_likelihood" in of_model and of_model["log_likelihood"].notna().all():
             in_deviations = of_model["log_likelihood"] + np.log(of_model["scale"])
             line += f"{in_deviations.mean():12.3f}{of_model['log_likelihood'].mean():10.3f}"
+            line += f"{of_model['crps'].mean():10.4f}{of_model['interval_score'].mean():9.3f}"
             line += f"{of_model['coverage'].mean():9.3f}"
         else:
-            line += f"{'-':>12}{'-':>10}{'-':>9}"
+            line += f"{'-':>12}{'-':>10}{'-':>10}{'-':>9}{'-':>9}"
         lines.append(f"{line}{of_model['seconds'].median():9.2f}")
     return "\n".join(lines)
 
 
+def by_set(frame: pd.DataFrame, score: str) -> pd.DataFrame:
+    """The mean of a score, with a row for each set and a column for each model."""
+    if score not in frame:
+        return pd.DataFrame()
+    return frame.groupby(["set", "model"], sort=False)[score].mean().unstack()
+
+
+def ranked(scores: pd.DataFrame) -> pd.Series:
+    """The mean rank of each model over the sets, by a score of which the lowest is the best."""
+    if scores.empty:
+        return pd.Series(dtype=float)
+    ranks = rankdata(scores, axis=1, nan_policy="omit")
+    return pd.DataFrame(ranks, scores.index, scores.columns).mean()
+
+
 def summary(records: list[dict[str, Any]]) -> str:
-    """Over all sets: the RMSE over that of the best model, the rank, and fits without end."""
+    """Over all sets: the RMSE over that of the best model, mean ranks, and fits without end.
+
+    The ranks are by RMSE, log-likelihood and CRPS, of those models that have them.
+    """
     frame = pd.DataFrame(records)
-    errors = frame.groupby(["set", "model"], sort=False)["rmse"].mean().unstack()
+    errors = by_set(frame, "rmse")
     over_best = errors.div(errors.min(axis=1), axis=0)
-    ranks = pd.DataFrame(rankdata(errors, axis=1, nan_policy="omit"), errors.index, errors.columns)
-    lines = [f"    {'':<28}{'over the best':>14}{'mean rank':>11}{'sets':>6}"]
+    ranks = {name: ranked(by_set(frame, name)) for name in ("rmse", "crps")}
+    ranks["log_likelihood"] = ranked(-by_set(frame, "log_likelihood"))
+    lines = [
+        f"    {'':<28}{'RMSE over':>14}{'mean rank by':>15}",
+        f"    {'':<28}{'the best':>14}{'RMSE':>11}{'log-lik.':>10}{'CRPS':>8}{'sets':>6}",
+    ]
     for name in errors:
         ratio = np.exp(np.log(over_best[name]).mean())
         sets = errors[name].count()
-        lines.append(f"    {name:<28}{ratio:14.3f}{ranks[name].mean():11.2f}{sets:6d}")
+        line = f"    {name:<28}{ratio:14.3f}{ranks['rmse'][name]:11.2f}"
+        for score, width in (("log_likelihood", 10), ("crps", 8)):
+            rank = ranks[score].get(name, np.nan)
+            line += f"{'-':>{width}}" if np.isnan(rank) else f"{rank:{width}.2f}"
+        lines.append(f"{line}{sets:6d}")
     for name in OURS:
         converged = frame.loc[frame["model"] == name, "converged"]
         if len(converged):

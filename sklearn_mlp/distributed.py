@@ -53,6 +53,9 @@ READ_AHEAD = 1 << 24
 through two. It goes from one to the next. Threads that have nothing else to do would meanwhile read
 all of the others, and keep them in memory."""
 
+AT_HAND = 1 << 20
+"""What is estimated from a sample of the rows gets one of so many numbers: 8 MB."""
+
 NO_THREADS = 1 << 62
 """A partition is the work of one thread. Dask has others for the other partitions."""
 
@@ -145,6 +148,8 @@ class Layout:
     budget: Budget
     weight: float = 1.0
     """What weights are multiplied by."""
+    reweight: RowKernel | None = None
+    """What the weight of each row is multiplied by."""
 
     @classmethod
     def as_given(cls, dtype: np.dtype[Any]) -> Self:
@@ -164,10 +169,11 @@ class Layout:
             index = every[some.positions(len(every))]
         if s is not None and self.weight != 1:
             s = (s * self.weight).astype(s.dtype)
-        return Rows(
+        rows = Rows(
             X, y, s, index=index, units=self.units, dtype=self.dtype, on_grid=self.on_grid,
             budget=replace(self.budget, threaded=NO_THREADS, kept=0),
         )  # fmt: skip
+        return rows.reweighted(self.reweight) if self.reweight and rows.n_rows else rows
 
 
 class Job:
@@ -305,6 +311,18 @@ class DaskRows(Rows):
     def are_few(self) -> bool:
         """Whether they are so few that they are better in memory."""
         return self.n_rows * self.n_columns <= self.budget.kept
+
+    def reweighted(self, kernel: RowKernel) -> Rows:
+        """The same rows. Weights are multiplied by what a kernel finds, where the rows are."""
+        rows = self._like(reweight=kernel)
+        rows.is_weighted = True
+        return rows
+
+    def at_hand(self) -> Rows:
+        """A random sample in memory, or all if they are few. It is the same every time."""
+        order, n_rows = self.random_order(RandomState(0)), AT_HAND // self.n_columns
+        drawn, _ = self._drawn(order, min(n_rows / self.n_rows, 1.0))
+        return self._over(drawn, self.layout).in_memory()
 
     def in_memory(self) -> Rows:
         """The same rows in memory, in the same order."""

@@ -194,6 +194,27 @@ class NoiseVariances(RowKernel):
         return self.noise.variance(block, work).T
 
 
+@dataclass(frozen=True, eq=False)
+class NoiseWeights(RowKernel):
+    """What the weight of each row is multiplied by: see :meth:`VaryingNoise.weights`."""
+
+    noise: VaryingNoise
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """A number."""
+        return ()
+
+    @property
+    def floats_per_row(self) -> int:
+        """Those of the variances."""
+        return NoiseVariances(self.noise).floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> FloatArray:
+        """Of shape (n_rows,)."""
+        return self.noise.weights(self.noise.variance(block, work))
+
+
 # The estimate -----------------------------------------------------------------------------------
 
 
@@ -220,7 +241,9 @@ class Residuals(NamedTuple):
     Attributes
     ----------
     rows : Rows
-        Those with their own weights.
+        Those with their own weights. If all are more than memory may have, a random sample.
+    share : float
+        The share of the sample in the weight of all rows.
     errors : array of shape (n_rows, n_outputs)
     variances : array of shape (n_rows, n_outputs)
         Of the predictions.
@@ -233,6 +256,7 @@ class Residuals(NamedTuple):
     """
 
     rows: Rows
+    share: float
     errors: FloatArray
     variances: FloatArray
     calibrated: FloatArray
@@ -262,12 +286,16 @@ class Residuals(NamedTuple):
         """
         parts = posterior.parts(objective.network, trained_on, objective.noise)
         kernel = LeftOutErrors(tuple(parts))
-        errors, variances, widened = np.moveaxis(objective.rows.gather(kernel), 2, 0)
+        gathered = objective.rows.at_hand().gather(kernel)
+        errors, variances, widened = np.moveaxis(gathered, 2, 0)
+        rows = counted.at_hand()  # the same sample
+        share = rows.total_weight / counted.total_weight
         each = [share * part.posterior.calibration for share, part in parts]
         constant = [c / part.posterior.beta for c, (_, part) in zip(each, parts, strict=True)]
         return cls(
-            counted, errors, variances, widened, np.sum(each, axis=0), np.sum(constant, axis=0)
-        )
+            rows, share, errors, variances, widened,
+            np.sum(each, axis=0), np.sum(constant, axis=0),
+        )  # fmt: skip
 
     def log_density(self, noise: FloatArray | None) -> FloatArray:
         """The log density of each row, with the noise's variance, or with constant noise."""
@@ -280,8 +308,7 @@ class Residuals(NamedTuple):
 
 def weighted(rows: Rows, noise: VaryingNoise) -> Rows:
     """The rows, with their weights multiplied by the precision of their noise."""
-    variance = rows.in_dtype(np.float64).gather(NoiseVariances(noise))
-    return rows.weighted(noise.weights(variance.T))
+    return rows.reweighted(NoiseWeights(noise))
 
 
 # The choice -------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
 from .data import (
-    Data,
     Given,
     checked_inputs,
     checked_quantiles,
@@ -31,7 +30,7 @@ from .data import (
     hold_out,
     prepare,
 )
-from .distributed import DaskRows, answers, checked_collections, is_dask
+from .distributed import answers, checked_collections, is_dask
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
@@ -213,7 +212,7 @@ default="sigmoid"
         outliers. A smaller value gives outliers less weight.
     quantile : float, default=0.5
         The quantile that the "pinball" loss predicts, between 0 and 1.
-    noise : {"constant", "auto", "varying"}, default="constant"
+    noise : {"auto", "constant", "varying"}, default="auto"
         Whether the noise has one level, or is a function of the inputs (homoscedastic and
         heteroscedastic in the words of statistics):
 
@@ -227,9 +226,9 @@ default="sigmoid"
           more than twice its standard error. With fewer than 50 rows it is "constant". After other
           solvers than "lm", the noise may vary, but the mean is not trained anew.
 
-        Only the squared error has such noise: with another `loss`, in :meth:`partial_fit`, and
-        with rows that stay in Dask collections, "auto" is "constant". If rows are fitted to
-        rounding, there is no noise to vary.
+        Only the squared error has such noise: with another `loss`, and in :meth:`partial_fit`,
+        "auto" is "constant". If rows are fitted to rounding, there is no noise to vary. Of rows
+        that stay in Dask collections a random sample tells the noise.
 
     Attributes
     ----------
@@ -461,7 +460,7 @@ default="sigmoid"
         standardize: bool = True,
         huber_delta: float = 1.35,
         quantile: float = 0.5,
-        noise: str = "constant",
+        noise: str = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -683,7 +682,6 @@ default="sigmoid"
             data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
-        noise_kind = self._noise_kind_of(noise_kind, data)
         return Plan(network, data, loss, rule, start, rng, noise_kind)
 
     def _noise_kind(self, *, one_epoch: bool) -> str:
@@ -698,17 +696,6 @@ default="sigmoid"
         if self.noise == "varying":
             raise ValueError(
                 f"noise='varying' is for loss='squared_error', and not for loss={self.loss!r}: set "
-                "noise='auto' or 'constant'."
-            )
-        return "constant"
-
-    def _noise_kind_of(self, noise_kind: str, data: Data) -> str:
-        """The same, where the rows may be more than memory has."""
-        if not isinstance(data.rows, DaskRows):
-            return noise_kind
-        if noise_kind == "varying":
-            raise ValueError(
-                "noise='varying' needs the rows in memory, and these stay in Dask collections: set "
                 "noise='auto' or 'constant'."
             )
         return "constant"

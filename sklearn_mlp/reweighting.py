@@ -83,7 +83,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
     if plan.rows.total_weight < LEAST_ROWS:
         return
     for _ in range(MOST_ROUNDS):
-        fitted, caught = _anew(plan, found, monitor_of)
+        fitted, caught = _anew(first, found, monitor_of)
         if _is_cut_short(fitted):
             _warn_again(caught)
             return
@@ -158,18 +158,29 @@ Warnings = list[warnings.WarningMessage]
 
 
 def _anew(
-    plan: Plan, found: Estimate, monitor_of: Callable[[Plan], Monitor]
+    first: Fit, found: Estimate, monitor_of: Callable[[Plan], Monitor]
 ) -> tuple[Fit, Warnings]:
-    """Train the mean on rows that are weighted by the precision of their noise; its warnings."""
+    """Train the mean on rows that are weighted by the precision of their noise; its warnings.
+
+    Of a ladder, only the networks that have a share in the first mean are trained again.
+    """
+    plan, tried = first.plan, first.trained.tried or []
     data, noise = plan.data, found.noise
     held_out = data.held_out and weighted(data.held_out, noise)
     data = replace(data, rows=weighted(plan.rows, noise), held_out=held_out)
-    again = replace(plan, data=data, noise=noise)
+    networks = dict.fromkeys(one["hidden_layer_sizes"] for one in tried if one["share"])
+    rule = replace(
+        plan.rule, networks=tuple(plan.network.with_hidden(n) for n in networks), known=True
+    )
+    again = replace(plan, data=data, rule=rule, noise=noise)
     monitor = monitor_of(again)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = Fit(again, monitor, train(again, monitor))
-    return fitted, caught
+        trained = train(again, monitor)
+    left = [one for one in tried if not one["share"]]
+    if trained.tried is not None:
+        trained = replace(trained, tried=left + trained.tried)
+    return Fit(again, monitor, trained), caught
 
 
 def _warn_again(caught: Warnings) -> None:

@@ -394,6 +394,14 @@ class Rows:
             on_grid=self.on_grid, budget=self.budget,
         )  # fmt: skip
 
+    def reweighted(self, kernel: RowKernel) -> "Rows":
+        """The same rows, with the weight of each multiplied by what a kernel finds for it."""
+        return self.weighted(self.in_dtype(np.float64).gather(kernel))
+
+    def at_hand(self) -> "Rows":
+        """Rows in memory that stand for these: all of them, if they are in memory."""
+        return self
+
     def weights_of_rows(self) -> FloatArray:
         """The weight of each row, 1 if there are none."""
         if self.sample_weight is None:

@@ -204,6 +204,8 @@ class Rule:
         The number of rows to begin with.
     networks : tuple of Network
         Those to try, if none is given.
+    known : bool
+        Whether these networks are what an earlier training has found, and all are trained.
     held_out : float
         The share of the rows to hold out, if these set the penalty; else 0.
     """
@@ -216,6 +218,7 @@ class Rule:
     make_solver: Callable[[RandomState], Solver]
     n_first: int
     networks: tuple[Network, ...] = ()
+    known: bool = False
     held_out: float = 0.0
 
     @property
@@ -281,7 +284,9 @@ def choose_rule(
         cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
         if cost > AUTO_LM_COST:
             n_first = rows_to_begin_with(n_rows, network, FEW_ROWS_COST)
-    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks, held_out)
+    return Rule(
+        name, alpha, max_iter, n_init, by_evidence, make, n_first, networks, held_out=held_out
+    )
 
 
 def choose_networks(
@@ -675,7 +680,7 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         lambda network: replace(plan, network=network).first_weights(attempt=1),
     )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        members = climb.run(plan.rule.networks, monitor)
+        members = climb.run(plan.rule.networks, monitor, known=plan.rule.known)
         tried = []
         if not (sample.is_all or monitor.interrupted or monitor.stopped):
             tried = [replace(member, share=0.0) for member in members]

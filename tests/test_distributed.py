@@ -31,8 +31,10 @@ from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor, distri
 from sklearn_mlp.distributed import DaskRows, checked_collections, shares
 from sklearn_mlp.losses import SquaredError
 from sklearn_mlp.network import Network
+from sklearn_mlp.noise import Residuals
 from sklearn_mlp.objective import GaussNewtonSums, LossAndGradient, Objective, Predictions
 from sklearn_mlp.rows import Budget, Rows
+from sklearn_mlp.solvers.log_variance import estimate
 from sklearn_mlp.standardize import Scaling, Units
 
 N = 60
@@ -264,12 +266,60 @@ def test_quantiles_and_the_noise_are_lazy_too() -> None:
             np.testing.assert_allclose(lazily.compute(), expected, rtol=1e-9)
 
 
-def test_the_noise_of_rows_that_stay_where_they_are_is_constant(
-    fitted: SigmoidMLPRegressor,
-) -> None:
-    assert SigmoidMLPRegressor((), random_state=0).fit(*collections()).noise_ == "constant"
-    with pytest.raises(ValueError, match="noise='varying' needs the rows in memory"):
-        fitted.set_params(noise="varying").fit(*collections())
+def noisy_rows(n: int) -> tuple[Any, Any, Any]:
+    """Rows whose noise grows with the first input, and their weights."""
+    rng = np.random.default_rng(1)
+    X = rng.uniform(size=(n, 3))
+    y = X[:, 1] - 2 * X[:, 2] + (0.1 + X[:, 0]) * rng.normal(size=n)
+    return X, y, rng.uniform(0.5, 2, n)
+
+
+@pytest.mark.parametrize("hidden", [(), (2,)])
+@pytest.mark.parametrize("noise", ["auto", "varying"])
+def test_the_noise_varies_where_the_rows_are(hidden: tuple[int, ...], noise: str) -> None:
+    X, y, s = noisy_rows(600)
+    numbers = (250, 0, 1, 349)
+    model = SigmoidMLPRegressor(hidden, noise=noise, random_state=0)
+    apart = clone(model).fit(*collections(numbers, X, y, s))
+    together = model.fit(X, y, s)
+    assert apart.noise_ == together.noise_ == "varying"
+    assert apart.log_marginal_likelihood_ == pytest.approx(together.log_marginal_likelihood_)
+    for one, other in (
+        (apart.predict(X), together.predict(X)),
+        (apart.predict_noise_std(X), together.predict_noise_std(X)),
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_sample_tells_the_noise_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, s = noisy_rows(4_000)
+    every = SigmoidMLPRegressor((), noise="varying", random_state=0).fit(X, y, s)
+    monkeypatch.setattr(distributed, "AT_HAND", 1_500 * 4)
+    apart = clone(every).fit(*collections((1_000,) * 4, X, y, s))
+    truth, found = 0.1 + X[:, 0], apart.predict_noise_std(X)
+    assert np.sqrt(np.mean((found / truth - 1) ** 2)) < 0.15
+    assert apart.noise_std_ == pytest.approx(np.sqrt(np.mean(truth**2)), rel=0.1)
+
+
+def test_the_weights_of_a_sample_count_for_all_rows_in_the_evidence() -> None:
+    X, y, _ = noisy_rows(600)
+    model = SigmoidMLPRegressor((), noise="constant", random_state=0).fit(X, y)._model
+    assert model.posterior is not None
+    rows = Rows(X, y[:, np.newaxis], units=model.units)
+    of_all = Residuals.of(model.posterior, Objective(model.network, rows, 0.0), rows)
+    found = estimate(of_all), estimate(of_all._replace(share=0.25))
+    every, quarter = (one.noise.log_weights for one in found if one)
+    assert quarter == pytest.approx(4 * every)
+    assert every < 0
+
+
+def test_after_first_order_the_noise_may_vary_there_too() -> None:
+    X, y, _ = noisy_rows(600)
+    model = SigmoidMLPRegressor((), solver="lbfgs", alpha=1e-3, max_iter=500, tol=1e-12)
+    apart = clone(model).fit(*collections((300, 300), X, y))
+    together = model.fit(X, y)
+    assert apart.noise_ == together.noise_ == "varying"
+    np.testing.assert_allclose(apart.predict_noise_std(X), together.predict_noise_std(X), rtol=1e-3)
 
 
 def test_an_ensemble_takes_them() -> None:

@@ -23,6 +23,7 @@ from sklearn_mlp.noise import (
     LogVariance,
     LogVarianceNetwork,
     NoiseVariances,
+    NoiseWeights,
     VaryingNoise,
 )
 from sklearn_mlp.objective import (
@@ -129,6 +130,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         LeftOutErrors(((1.0, LeaveOneOutErrors(NETWORK, W, a_posterior(), True, a_noise())),)),
         PredictiveMixtures(NETWORK, a_posterior(), a_noise()),
         NoiseVariances(a_noise()),
+        NoiseWeights(a_noise()),
         FallOfSquares((a_member(0.4), a_member(0.6)), (a_member(1.0),)),
         _MomentsOfColumns(5),
         FactorOfOutputLayer(NETWORK, W),

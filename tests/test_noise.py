@@ -13,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import GammaRegressor, Ridge
 
-from benchmarks.noise import crps, log_density
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp.mixture import Mixture
 from sklearn_mlp.monitor import Monitor
@@ -546,15 +545,3 @@ def test_quantiles_and_noise_need_a_posterior() -> None:
     for method in (model.predict_quantiles, model.predict_noise_std):
         with pytest.raises(ValueError, match="needs a posterior"):
             method(FRESH)
-
-
-def test_scores_of_the_benchmark_are_those_of_one_gaussian_and_of_the_definition() -> None:
-    one = Mixture(np.ones(1), np.zeros((1, 1, 1)), np.ones((1, 1, 1)))
-    expected = 2 * norm.pdf(0.0) - 1 / np.sqrt(np.pi)  # Gneiting & Raftery (2007), equation 21
-    assert crps(one, np.zeros(1))[0] == pytest.approx(expected)
-    assert log_density(one, np.ones(1))[0] == pytest.approx(norm.logpdf(1.0))
-    two = Mixture(np.array([0.3, 0.7]), np.array([[[0.0, 2.0]]]), np.array([[[1.0, 0.5]]]))
-    grid = np.linspace(-12, 14, 200_001)
-    F = sum(p * norm.cdf(grid, m, s) for p, m, s in [(0.3, 0.0, 1.0), (0.7, 2.0, 0.5)])
-    by_integral = np.trapezoid((F - (grid >= 1)) ** 2, grid)
-    assert crps(two, np.ones(1))[0] == pytest.approx(by_integral, abs=1e-4)

@@ -118,7 +118,7 @@ def estimate(residuals: Residuals) -> Estimate | None:
     noise, variance = noise.times(raised, level), raised * variance
     noise = replace(noise, mean_weight=float(s @ noise.weights(variance.T) / s.sum()))
     log_weights = 0.5 * len(networks) * float(s @ np.log(noise.weights(variance.T)))
-    noise = replace(noise, log_weights=log_weights)
+    noise = replace(noise, log_weights=log_weights / residuals.share)
     return Estimate(noise, variance, raised * np.transpose(left_out))
 
 
