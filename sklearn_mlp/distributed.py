@@ -53,9 +53,6 @@ READ_AHEAD = 1 << 24
 through two. It goes from one to the next. Threads that have nothing else to do would meanwhile read
 all of the others, and keep them in memory."""
 
-AT_HAND = 1 << 20
-"""What is estimated from a sample of the rows gets one of so many numbers: 8 MB."""
-
 NO_THREADS = 1 << 62
 """A partition is the work of one thread. Dask has others for the other partitions."""
 
@@ -320,7 +317,7 @@ class DaskRows(Rows):
 
     def at_hand(self) -> Rows:
         """A random sample in memory, or all if they are few. It is the same every time."""
-        order, n_rows = self.random_order(RandomState(0)), AT_HAND // self.n_columns
+        order, n_rows = self.random_order(RandomState(0)), self.budget.sample // self.n_columns
         drawn, _ = self._drawn(order, min(n_rows / self.n_rows, 1.0))
         return self._over(drawn, self.layout).in_memory()
 

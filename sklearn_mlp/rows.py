@@ -98,6 +98,8 @@ class Budget:
     threaded : int, default=2**22
         Threads are started for work on more numbers than this, which takes about ten
         milliseconds.
+    sample : int, default=2**20
+        What is estimated from a sample of the rows gets one of this size (8 MB).
     update : int, default=2**14
         A minibatch update works on this many parameters at a time: a few vectors of 128 kB, which
         stay in one core's cache.
@@ -109,6 +111,7 @@ class Budget:
     least_rows: int = 256
     kept: int = 1 << 20
     threaded: int = 1 << 22
+    sample: int = 1 << 20
     update: int = 1 << 14
 
 
@@ -399,8 +402,11 @@ class Rows:
         return self.weighted(self.in_dtype(np.float64).gather(kernel))
 
     def at_hand(self) -> "Rows":
-        """Rows in memory that stand for these: all of them, if they are in memory."""
-        return self
+        """A random sample of the rows, or all if they are few. It is the same every time."""
+        n_rows = self.budget.sample // self.n_columns
+        if n_rows >= self.n_rows:
+            return self
+        return self.first_of(self.random_order(RandomState(0)), n_rows)
 
     def weights_of_rows(self) -> FloatArray:
         """The weight of each row, 1 if there are none."""

@@ -294,7 +294,7 @@ def test_the_noise_varies_where_the_rows_are(hidden: tuple[int, ...], noise: str
 def test_a_sample_tells_the_noise_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, s = noisy_rows(4_000)
     every = SigmoidMLPRegressor((), noise="varying", random_state=0).fit(X, y, s)
-    monkeypatch.setattr(distributed, "AT_HAND", 1_500 * 4)
+    monkeypatch.setattr(distributed, "Budget", partial(Budget, kept=0, sample=1_500 * 4))
     apart = clone(every).fit(*collections((1_000,) * 4, X, y, s))
     truth, found = 0.1 + X[:, 0], apart.predict_noise_std(X)
     assert np.sqrt(np.mean((found / truth - 1) ** 2)) < 0.15

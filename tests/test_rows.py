@@ -250,3 +250,12 @@ def test_sorted_rows_are_the_same_whatever_their_order(weighted: bool) -> None:
 def test_many_rows_stay_as_they_are() -> None:
     rows = Rows(np.ones((9, 2)), np.ones((9, 1)), budget=Budget(kept=20))
     assert rows.in_order() is rows
+
+
+def test_a_sample_stands_for_many_rows_and_is_the_same_every_time() -> None:
+    few = Budget(sample=100 * 5)
+    rows = Rows(X, Y, budget=few)
+    sample = rows.at_hand()
+    assert sample.n_rows == len(np.unique(sample.X[sample.index], axis=0)) == 100
+    np.testing.assert_array_equal(rows.weighted(np.full(1000, 2.0)).at_hand().index, sample.index)
+    assert Rows(X[:100], Y[:100], budget=few).at_hand().n_rows == 100
