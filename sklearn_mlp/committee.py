@@ -131,12 +131,13 @@ class Member:
         """With the log densities of the distribution whose deviance the loss is."""
         return replace(self, posterior=with_normalizer(self.posterior, objective))
 
-    def as_tried(self) -> dict[str, Any]:
+    def as_tried(self, noise: Noise | None) -> dict[str, Any]:
         """The network and its measures, for ``architectures_``."""
+        log_weight = 0.0 if noise is None else noise.log_weight
         return {
             "hidden_layer_sizes": self.network.layer_sizes[1:-1],
             "n_rows": self.n_rows,
-            "log_evidence": self.posterior.log_evidence,
+            "log_evidence": self.posterior.log_evidence + self.posterior.n * log_weight,
             "leave_one_out": self.posterior.leave_one_out,
             "n_effective_parameters": self.posterior.n_effective_parameters,
             "share": self.share,

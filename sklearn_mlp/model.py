@@ -238,8 +238,8 @@ class Model:
         """The log evidence, the density of y in the units of y."""
         assert self.posterior is not None
         log_units = float(np.log(self.units.outputs.scale).sum())
-        log_weights = 0.0 if self.noise is None else self.noise.log_weights
-        return self.posterior.log_evidence + log_weights - self.posterior.n * log_units
+        log_weight = 0.0 if self.noise is None else self.noise.log_weight
+        return self.posterior.log_evidence + self.posterior.n * (log_weight - log_units)
 
     @property
     def precisions(self) -> dict[str, float | FloatArray]:

@@ -129,15 +129,15 @@ class VaryingNoise:
         The mean of the variance over the rows.
     mean_weight : float
         The mean over the rows of what :meth:`weights` divides by it.
-    log_weights : float
-        ½ Σ s log w over rows and outputs, with the weights w of :meth:`weights`: what weighting
-        the rows adds to the log evidence of the mean.
+    log_weight : float
+        ½ log w, with the weights w of :meth:`weights`, as a mean over the rows and summed over the
+        outputs: what weighting the rows adds to the log evidence of the mean, per row.
     """
 
     of_outputs: tuple[LogVarianceNetwork, ...]
     level: FloatArray
     mean_weight: float = 1.0
-    log_weights: float = 0.0
+    log_weight: float = 0.0
 
     def variance(self, block: Block, work: Work) -> FloatArray:
         """The variance of each output and row, of shape (n_outputs, n_rows)."""
@@ -151,11 +151,11 @@ class VaryingNoise:
 
     def without_weights(self) -> Self:
         """The same noise, by which no rows were weighted."""
-        return replace(self, log_weights=0.0)
+        return replace(self, log_weight=0.0)
 
     def weighted_as(self, other: Self) -> Self:
         """The same noise, where the rows were weighted by another."""
-        return replace(self, log_weights=other.log_weights)
+        return replace(self, log_weight=other.log_weight)
 
     def weights(self, variance: FloatArray) -> FloatArray:
         """What the weights of the rows are multiplied by in training: 1 in the mean.
@@ -242,8 +242,6 @@ class Residuals(NamedTuple):
     ----------
     rows : Rows
         Those with their own weights. If all are more than memory may have, a random sample.
-    share : float
-        The share of the sample in the weight of all rows.
     errors : array of shape (n_rows, n_outputs)
     variances : array of shape (n_rows, n_outputs)
         Of the predictions.
@@ -256,7 +254,6 @@ class Residuals(NamedTuple):
     """
 
     rows: Rows
-    share: float
     errors: FloatArray
     variances: FloatArray
     calibrated: FloatArray
@@ -288,12 +285,10 @@ class Residuals(NamedTuple):
         kernel = LeftOutErrors(tuple(parts))
         gathered = objective.rows.at_hand().gather(kernel)
         errors, variances, widened = np.moveaxis(gathered, 2, 0)
-        rows = counted.at_hand()  # the same sample
-        share = rows.total_weight / counted.total_weight
         each = [share * part.posterior.calibration for share, part in parts]
         constant = [c / part.posterior.beta for c, (_, part) in zip(each, parts, strict=True)]
         return cls(
-            rows, share, errors, variances, widened,
+            counted.at_hand(), errors, variances, widened,  # the same sample
             np.sum(each, axis=0), np.sum(constant, axis=0),
         )  # fmt: skip
 

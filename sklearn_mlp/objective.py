@@ -107,6 +107,11 @@ class Precisions(NamedTuple):
 class Noise(Protocol):
     """Noise whose variance is a function of the inputs, in the units of training."""
 
+    @property
+    def log_weight(self) -> float:
+        """What weighting the rows adds to the log evidence of the mean, per row."""
+        ...
+
     def variance(self, block: Block, work: Work) -> FloatArray:
         """The variance of each output and row, of shape (n_outputs, n_rows)."""
         ...

@@ -640,6 +640,10 @@ default="sigmoid"
             self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
             if self.verbose and trained.tried:
                 print(f"\nfitted: {in_words(self)}")
+            if self.verbose and trained.noise is not None:
+                weighted = plan.noise is not None
+                with_weights = "are weighted by its precision" if weighted else "count alike"
+                print(f"The noise varies with the inputs, and the rows {with_weights}.")
             if task is not None:
                 task.end(dict)  # the estimator as it is
         return self

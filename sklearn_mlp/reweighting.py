@@ -26,6 +26,12 @@ from .training import Plan, Trained, train
 MOST_ROUNDS = 2
 """The largest number of times that the mean is trained again."""
 
+LEAST_GAIN = 1.25
+"""By this factor at least must weights be able to lower the variance of the mean.
+
+The bound is the mean of the variances of the noise times the mean of their inverses.
+"""
+
 SETTLED = 0.2
 """A noise whose log variance moves by less, in the root mean square over the rows, has settled."""
 
@@ -80,7 +86,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
         return
     noise = found.noise.without_weights()
     yield first._replace(trained=replace(first.trained, noise=noise))
-    if plan.rows.total_weight < LEAST_ROWS:
+    if plan.rows.total_weight < LEAST_ROWS or noise.mean_weight < LEAST_GAIN:
         return
     for _ in range(MOST_ROUNDS):
         fitted, caught = _anew(first, found, monitor_of)

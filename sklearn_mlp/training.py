@@ -704,7 +704,7 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         posterior,
         relevances(objective, posterior.w),
         None,
-        [member.as_tried() for member in tried],
+        [member.as_tried(plan.noise) for member in tried],
         noise=plan.noise,
     )
 

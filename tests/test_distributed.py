@@ -31,10 +31,8 @@ from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor, distri
 from sklearn_mlp.distributed import DaskRows, checked_collections, shares
 from sklearn_mlp.losses import SquaredError
 from sklearn_mlp.network import Network
-from sklearn_mlp.noise import Residuals
 from sklearn_mlp.objective import GaussNewtonSums, LossAndGradient, Objective, Predictions
 from sklearn_mlp.rows import Budget, Rows
-from sklearn_mlp.solvers.log_variance import estimate
 from sklearn_mlp.standardize import Scaling, Units
 
 N = 60
@@ -299,18 +297,6 @@ def test_a_sample_tells_the_noise_of_many_rows(monkeypatch: pytest.MonkeyPatch) 
     truth, found = 0.1 + X[:, 0], apart.predict_noise_std(X)
     assert np.sqrt(np.mean((found / truth - 1) ** 2)) < 0.15
     assert apart.noise_std_ == pytest.approx(np.sqrt(np.mean(truth**2)), rel=0.1)
-
-
-def test_the_weights_of_a_sample_count_for_all_rows_in_the_evidence() -> None:
-    X, y, _ = noisy_rows(600)
-    model = SigmoidMLPRegressor((), noise="constant", random_state=0).fit(X, y)._model
-    assert model.posterior is not None
-    rows = Rows(X, y[:, np.newaxis], units=model.units)
-    of_all = Residuals.of(model.posterior, Objective(model.network, rows, 0.0), rows)
-    found = estimate(of_all), estimate(of_all._replace(share=0.25))
-    every, quarter = (one.noise.log_weights for one in found if one)
-    assert quarter == pytest.approx(4 * every)
-    assert every < 0
 
 
 def test_after_first_order_the_noise_may_vary_there_too() -> None:

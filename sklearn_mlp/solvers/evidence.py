@@ -691,7 +691,9 @@ class Ascent:
         self.evidences.append(evidence)
         self.determined.append(posterior.n_effective_parameters)
         self.highest.append(self.summit.log_evidence)
-        self.monitor.evidence = self.highest[-1] / self.n
+        noise = self.objective.noise
+        log_weight = 0.0 if noise is None else noise.log_weight
+        self.monitor.evidence = self.highest[-1] / self.n + log_weight
 
     @property
     def _is_credible(self) -> bool:

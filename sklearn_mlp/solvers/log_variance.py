@@ -117,8 +117,8 @@ def estimate(residuals: Residuals) -> Estimate | None:
     raised = np.maximum(residuals.constant / (residuals.calibration * level), 1)
     noise, variance = noise.times(raised, level), raised * variance
     noise = replace(noise, mean_weight=float(s @ noise.weights(variance.T) / s.sum()))
-    log_weights = 0.5 * len(networks) * float(s @ np.log(noise.weights(variance.T)))
-    noise = replace(noise, log_weights=log_weights / residuals.share)
+    log_weight = float(s @ np.log(noise.weights(variance.T)) / s.sum())
+    noise = replace(noise, log_weight=0.5 * len(networks) * log_weight)
     return Estimate(noise, variance, raised * np.transpose(left_out))
 
 

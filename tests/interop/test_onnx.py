@@ -212,7 +212,7 @@ def test_onnx_takes_a_covariance_of_any_rank_and_any_part_of_the_parameters(
     M[: sum((n_in + 1) * n_out for n_in, n_out in model.network.shapes[:n_fixed])] = 0
     M[:: len(w) // 4] = 0  # single parameters too
     posterior = RootPosterior(w, M, beta=np.array([1.0, 4.0]), calibration=np.array([1.0, 2.0]))
-    changed = replace(model, posterior=posterior)
+    changed = replace(model, posterior=posterior, noise=None)
     monkeypatch.setattr(estimator, "_model", changed)
 
     inputs, outputs = model.units.inputs, model.units.outputs
