@@ -328,8 +328,9 @@ def rungs(n_inputs: int, n_outputs: int, activation: str, n_rows: int) -> list[N
 
 def two_layers(network: Network) -> Network | None:
     """The network with two hidden layers that is tried where one with one was, if any."""
-    hidden = TWO_LAYERS.get(network.layer_sizes[1])
-    return network.with_hidden(hidden) if hidden else None
+    n_inputs, width, n_outputs = network.layer_sizes
+    hidden = TWO_LAYERS.get(width)
+    return Network([n_inputs, *hidden, n_outputs], network.activation) if hidden else None
 
 
 @dataclass
@@ -357,17 +358,14 @@ class Climb:
     def __post_init__(self) -> None:
         self.members: list[Member] = []
 
-    def run(
-        self, networks: Sequence[Network], monitor: Monitor, *, known: bool = False
-    ) -> list[Member]:
+    def run(self, networks: Sequence[Network], monitor: Monitor) -> list[Member]:
         """Climb until a rung is no better than those below; the members with their shares.
 
-        If the right networks are known, from a training on the same rows, all are trained and no
-        others. An interruption from the keyboard ends the climb, and what was found so far counts.
+        An interruption from the keyboard ends the climb, and what was found so far counts.
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         with found.until_interrupted():
-            self._climb(networks, found, known=known)
+            self._climb(networks, found)
         posterior = found.close()
         if self.solver.exact or not self.members:
             assert monitor.network is not None
@@ -383,9 +381,7 @@ class Climb:
             return members
         return [replace(m, posterior=m.posterior.widened(calibration)) for m in members]
 
-    def _climb(
-        self, networks: Sequence[Network], found: Attempts[LaplacePosterior], *, known: bool
-    ) -> None:
+    def _climb(self, networks: Sequence[Network], found: Attempts[LaplacePosterior]) -> None:
         """Climb with one hidden layer, and then try two where they may be worth it."""
         deeper = []
         for network in networks:
@@ -393,8 +389,6 @@ class Climb:
             self._rung(network, found)
             if self.solver.exact or found.enough:
                 return
-            if known:
-                continue
             if self.objective_of(network).loss.is_quadratic:  # whose errors can be compared
                 deeper.append(two_layers(network))
             if not self._is_better(n_below):

@@ -36,6 +36,7 @@ from .solvers.evidence import (
     SMALL_WEIGHTS,
     Ascent,
     EvidenceMaximization,
+    chooses_among_many,
     log_evidence_of,
     on_rows_of,
     posterior_at,
@@ -259,6 +260,19 @@ class Growth:
             if not self._is_better(members, before):
                 break
         return list(members)
+
+    def again(self, members: Sequence[Member], monitor: Monitor) -> list[Member]:
+        """The members after further training on the first rows, whose weights have changed.
+
+        If their inputs were chosen among many, error bars stay at least as wide.
+        """
+        again = self._level(members, self.sample.first, LEVEL_COST, monitor)
+        if chooses_among_many(members[0].network, self.sample.n_first):
+            again = [
+                replace(new, posterior=new.posterior.widened(old.posterior.calibration))
+                for new, old in zip(again, members, strict=False)
+            ]
+        return shared_out(again) if again else list(members)
 
     def _is_exact(self, member: Member) -> bool:
         """Whether a network without an error on the first rows has none on all rows."""

@@ -126,11 +126,6 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # the other attributes follow
 
-    def with_hidden(self, hidden: Sequence[int]) -> "Network":
-        """A network with other hidden layers."""
-        sizes = self.layer_sizes
-        return Network([sizes[0], *hidden, sizes[-1]], self.activation)
-
     def layers(self, w: FloatArray) -> list[FloatArray]:
         """The weight matrix of each layer, bias row first, as views of ``w``.
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ._warnings import warn
-from .committee import TRUSTED
+from .committee import TRUSTED, MixturePosterior
 from .hindsight import Hindsight
 from .monitor import Monitor
 from .noise import LEAST_ROWS, Estimate, Residuals, differ, is_better, mean_square, weighted
@@ -88,8 +88,9 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
     yield first._replace(trained=replace(first.trained, noise=noise))
     if plan.rows.total_weight < LEAST_ROWS or noise.mean_weight < LEAST_GAIN:
         return
+    trained = first.trained
     for _ in range(MOST_ROUNDS):
-        fitted, caught = _anew(first, found, monitor_of)
+        fitted, caught = _anew(plan, trained, found, monitor_of)
         if _is_cut_short(fitted):
             _warn_again(caught)
             return
@@ -104,7 +105,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
         s = residuals.rows.weights_of_rows()
         if differ(again.variance, found.variance, s) < SETTLED:
             return
-        residuals, found = after, again
+        trained, residuals, found = fitted.trained, after, again
 
 
 def _is_cut_short(fitted: Fit) -> bool:
@@ -164,27 +165,23 @@ Warnings = list[warnings.WarningMessage]
 
 
 def _anew(
-    first: Fit, found: Estimate, monitor_of: Callable[[Plan], Monitor]
+    plan: Plan, before: Trained, found: Estimate, monitor_of: Callable[[Plan], Monitor]
 ) -> tuple[Fit, Warnings]:
     """Train the mean on rows that are weighted by the precision of their noise; its warnings.
 
-    Of a ladder, only the networks that have a share in the first mean are trained again.
+    The networks of a ladder go on from where they are.
     """
-    plan, tried = first.plan, first.trained.tried or []
-    data, noise = plan.data, found.noise
+    data, noise, posterior, tried = plan.data, found.noise, before.posterior, before.tried
     held_out = data.held_out and weighted(data.held_out, noise)
     data = replace(data, rows=weighted(plan.rows, noise), held_out=held_out)
-    networks = dict.fromkeys(one["hidden_layer_sizes"] for one in tried if one["share"])
-    rule = replace(
-        plan.rule, networks=tuple(plan.network.with_hidden(n) for n in networks), known=True
-    )
-    again = replace(plan, data=data, rule=rule, noise=noise)
+    known = posterior.members if isinstance(posterior, MixturePosterior) else ()
+    again = replace(plan, data=data, rule=replace(plan.rule, known=known), noise=noise)
     monitor = monitor_of(again)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trained = train(again, monitor)
-    left = [one for one in tried if not one["share"]]
-    if trained.tried is not None:
+    if tried is not None and trained.tried is not None:
+        left = [one for one in tried if not one["share"]]
         trained = replace(trained, tried=left + trained.tried)
     return Fit(again, monitor, trained), caught
 

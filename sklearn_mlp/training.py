@@ -204,8 +204,8 @@ class Rule:
         The number of rows to begin with.
     networks : tuple of Network
         Those to try, if none is given.
-    known : bool
-        Whether these networks are what an earlier training has found, and all are trained.
+    known : tuple of Member
+        What an earlier training of them has found on the same rows with other weights.
     held_out : float
         The share of the rows to hold out, if these set the penalty; else 0.
     """
@@ -218,7 +218,7 @@ class Rule:
     make_solver: Callable[[RandomState], Solver]
     n_first: int
     networks: tuple[Network, ...] = ()
-    known: bool = False
+    known: tuple[Member, ...] = ()
     held_out: float = 0.0
 
     @property
@@ -672,7 +672,8 @@ def _grown(
 def _climb(plan: Plan, monitor: Monitor) -> Trained:
     """Train the networks of a ladder, and take their mean."""
     solver = EvidenceMaximization(plan.rule.max_iter, plan.rng, PATIENCE, behind=np.inf)
-    sample = plan.sample()
+    known = plan.rule.known
+    sample = Sample(plan.rows, known[0].n_rows, plan.rng) if known else plan.sample()
     first = sample.first
     climb = Climb(
         solver,
@@ -680,9 +681,12 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         lambda network: replace(plan, network=network).first_weights(attempt=1),
     )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        members = climb.run(plan.rule.networks, monitor, known=plan.rule.known)
         tried = []
-        if not (sample.is_all or monitor.interrupted or monitor.stopped):
+        if known:
+            members = Growth(solver, sample, plan.objective).again(known, monitor)
+        else:
+            members = climb.run(plan.rule.networks, monitor)
+        if not (known or sample.is_all or monitor.interrupted or monitor.stopped):
             tried = [replace(member, share=0.0) for member in members]
             members = Growth(solver, sample, plan.objective).run(members, monitor, widen=True)
         if not plan.loss.is_quadratic:

@@ -237,6 +237,12 @@ def uncertainty(objective: Objective) -> float:
     return float(np.sqrt(objective.total_weight * n_outputs / 2))
 
 
+def chooses_among_many(network: Network, n_rows: int) -> bool:
+    """Whether the choice of inputs can fit the noise, and there are enough rows to show it."""
+    many = network.layer_sizes[0] > MANY_INPUTS * n_rows >= MANY_INPUTS * LEAST_TO_HOLD_OUT
+    return many and len(network.shapes) > 1
+
+
 @dataclass
 class EvidenceMaximization(Solver):
     """Levenberg-Marquardt steps, with the precisions re-estimated on the way.
@@ -356,8 +362,7 @@ class EvidenceMaximization(Solver):
         array of shape (n_outputs,), or None
         """
         rows, network = objective.rows, objective.network
-        many = network.layer_sizes[0] > MANY_INPUTS * rows.n_rows >= MANY_INPUTS * LEAST_TO_HOLD_OUT
-        if not many or len(network.shapes) == 1 or not objective.loss.is_quadratic:
+        if not chooses_among_many(network, rows.n_rows) or not objective.loss.is_quadratic:
             return None
         # In memory and in one order, wherever they are: the same rows are held out.
         rest, part = rows.take(np.arange(rows.n_rows)).in_order().split(HELD_OUT, self.rng)
