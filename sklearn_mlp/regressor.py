@@ -218,13 +218,14 @@ default="sigmoid"
 
         - "constant": the standard deviation `noise_std_` everywhere;
         - "varying": a second, small network predicts the logarithm of the noise's variance from
-          the inputs. Then the mean is trained anew, once or twice, on rows that count more where
+          the inputs. Then the mean is trained further, once or twice, on rows that count more where
           the noise is less. The new mean is kept if its leave-one-out errors are no larger. With
           several outputs each has its own noise, and the weight of a row is the mean of what its
           outputs ask for;
         - "auto": "varying" where the log density of the rows, leaving out each row, is higher by
-          more than twice its standard error. With fewer than 50 rows it is "constant". After other
-          solvers than "lm", the noise may vary, but the mean is not trained anew.
+          more than twice its standard error. The mean is trained further only where the noise
+          varies much. With fewer than 50 rows it is "constant". After other solvers than "lm",
+          the noise may vary, but the mean stays.
 
         Only the squared error has such noise: with another `loss`, and in :meth:`partial_fit`,
         "auto" is "constant". If rows are fitted to rounding, there is no noise to vary. Of rows

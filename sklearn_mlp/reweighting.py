@@ -27,9 +27,9 @@ MOST_ROUNDS = 2
 """The largest number of times that the mean is trained again."""
 
 LEAST_GAIN = 1.25
-"""By this factor at least must weights be able to lower the variance of the mean.
+"""With "auto", the mean is trained again if weights may lower its variance by such a factor.
 
-The bound is the mean of the variances of the noise times the mean of their inverses.
+The most that they can is the mean of the noise's variances times the mean of their inverses.
 """
 
 SETTLED = 0.2
@@ -86,7 +86,8 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
         return
     noise = found.noise.without_weights()
     yield first._replace(trained=replace(first.trained, noise=noise))
-    if plan.rows.total_weight < LEAST_ROWS or noise.mean_weight < LEAST_GAIN:
+    little = plan.noise_kind == "auto" and noise.mean_weight < LEAST_GAIN
+    if plan.rows.total_weight < LEAST_ROWS or little:
         return
     trained = first.trained
     for _ in range(MOST_ROUNDS):
