@@ -21,7 +21,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ._typing import FloatArray
+from ._typing import FloatArray, IntArray
 from .losses import Loss
 from .network import Network
 from .objective import Objective
@@ -46,6 +46,14 @@ LEAST_ERRORS = 2.0
 
 LEAST_GAIN = 2.0
 """And that it is at least this, in units of log density. A few rows may have a tiny error."""
+
+
+MOST_LEVERAGE = 0.95
+"""Rows that determine a larger share of their own prediction say nothing about the noise.
+
+There the error without the row is the present one times 20 or more, by a linearisation that does
+not reach so far.
+"""
 
 
 class LogVariance(Loss):
@@ -241,7 +249,10 @@ class Residuals(NamedTuple):
     Attributes
     ----------
     rows : Rows
-        Those with their own weights. If all are more than memory may have, a random sample.
+        Those with their own weights. If all are more than memory may have, a random sample;
+        without rows of more than MOST_LEVERAGE.
+    positions : array of shape (n_rows,)
+        Theirs in that sample.
     errors : array of shape (n_rows, n_outputs)
     variances : array of shape (n_rows, n_outputs)
         Of the predictions.
@@ -254,6 +265,7 @@ class Residuals(NamedTuple):
     """
 
     rows: Rows
+    positions: IntArray
     errors: FloatArray
     variances: FloatArray
     calibrated: FloatArray
@@ -283,12 +295,16 @@ class Residuals(NamedTuple):
         """
         parts = posterior.parts(objective.network, trained_on, objective.noise)
         kernel = LeftOutErrors(tuple(parts))
-        gathered = objective.rows.at_hand().gather(kernel)
-        errors, variances, widened = np.moveaxis(gathered, 2, 0)
+        found = objective.rows.at_hand().gather(kernel)
+        believed = np.flatnonzero((found[..., 3] <= MOST_LEVERAGE).all(axis=1))
+        errors, variances, widened, _ = np.moveaxis(found[believed], 2, 0)
         each = [share * part.posterior.calibration for share, part in parts]
         constant = [c / part.posterior.beta for c, (_, part) in zip(each, parts, strict=True)]
+        rows = counted.at_hand()  # the same sample
+        if len(believed) < rows.n_rows:
+            rows = rows.take(believed)
         return cls(
-            counted.at_hand(), errors, variances, widened,  # the same sample
+            rows, believed, errors, variances, widened,
             np.sum(each, axis=0), np.sum(constant, axis=0),
         )  # fmt: skip
 
@@ -299,6 +315,12 @@ class Residuals(NamedTuple):
         terms = np.log(2 * np.pi * variance) + self.errors**2 / variance
         density: FloatArray = -0.5 * terms.sum(axis=1)
         return density
+
+
+def in_both(one: Residuals, other: Residuals) -> tuple[IntArray, IntArray]:
+    """The numbers of the rows that both have, in each of them."""
+    _, i, j = np.intersect1d(one.positions, other.positions, True, return_indices=True)
+    return i, j
 
 
 def weighted(rows: Rows, noise: VaryingNoise) -> Rows:

@@ -605,15 +605,17 @@ class LeftOutErrors(RowKernel):
     """The error of a mean of networks at each row, without the row, and its variances.
 
     With shares p, errors e and variances v of the predictions, and calibrations c, these are
-    ē = Σ p e, Σ p v + Σ p (e - ē)², and Σ p c v + Σ p (e - ē)².
+    ē = Σ p e, Σ p v + Σ p (e - ē)², and Σ p c v + Σ p (e - ē)². Then comes the largest leverage
+    that the row has in a network, which is h = v / (v + σ²) for noise of the variance σ² there; 0
+    if it was not trained on the row.
     """
 
     of_networks: tuple[tuple[float, LeaveOneOutErrors], ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Three numbers for each output."""
-        return (self.of_networks[0][1].network.layer_sizes[-1], 3)
+        """Four numbers for each output."""
+        return (self.of_networks[0][1].network.layer_sizes[-1], 4)
 
     @property
     def floats_per_row(self) -> int:
@@ -621,13 +623,16 @@ class LeftOutErrors(RowKernel):
         return max(errors.floats_per_row for _, errors in self.of_networks)
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
-        """Of shape (n_rows, n_outputs, 3)."""
-        each = [(p, one, *one.left_out(block, work)[:2]) for p, one in self.of_networks]
-        mean = sum(p * e for p, _, e, _ in each)
-        spread = sum(p * (e - mean) ** 2 for p, _, e, _ in each)
-        own = sum(p * v for p, _, _, v in each)
-        widened = sum(p * one.posterior.calibration[:, np.newaxis] * v for p, one, _, v in each)
-        return np.stack([mean, own + spread, widened + spread]).transpose(2, 1, 0)
+        """Of shape (n_rows, n_outputs, 4)."""
+        each = [(p, one, *one.left_out(block, work)) for p, one in self.of_networks]
+        mean = sum(p * e for p, _, e, *_ in each)
+        spread = sum(p * (e - mean) ** 2 for p, _, e, *_ in each)
+        own = sum(p * v for p, _, _, v, _ in each)
+        widened = sum(p * one.posterior.calibration[:, np.newaxis] * v for p, one, _, v, _ in each)
+        leverage = np.max(
+            [one.trained_on * v / (v + noise) for _, one, _, v, noise in each], axis=0
+        )
+        return np.stack([mean, own + spread, widened + spread, leverage]).transpose(2, 1, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,16 @@ from ._warnings import warn
 from .committee import TRUSTED, MixturePosterior
 from .hindsight import Hindsight
 from .monitor import Monitor
-from .noise import LEAST_ROWS, Estimate, Residuals, differ, is_better, mean_square, weighted
+from .noise import (
+    LEAST_ROWS,
+    Estimate,
+    Residuals,
+    differ,
+    in_both,
+    is_better,
+    mean_square,
+    weighted,
+)
 from .solvers.log_variance import estimate
 from .training import Plan, Trained, train
 
@@ -82,7 +91,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
     plan, first = first.plan, _with_posterior(first)
     residuals = _residuals(first, plan)
     found = estimate(residuals)
-    if found is None or not _is_taken(plan, found, residuals):
+    if found is None or not _is_taken(first, found, residuals):
         return
     noise = found.noise.without_weights()
     yield first._replace(trained=replace(first.trained, noise=noise))
@@ -103,8 +112,9 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
         _warn_again(caught)
         noise = again.noise.weighted_as(found.noise)
         yield fitted._replace(trained=replace(fitted.trained, noise=noise))
-        s = residuals.rows.weights_of_rows()
-        if differ(again.variance, found.variance, s) < SETTLED:
+        i, j = in_both(after, residuals)
+        s = after.rows.weights_of_rows()[i]
+        if differ(again.variance[i], found.variance[j], s) < SETTLED:
             return
         trained, residuals, found = fitted.trained, after, again
 
@@ -140,10 +150,12 @@ def _residuals(fitted: Fit, first: Plan) -> Residuals:
     return hindsight.residuals(posterior, first.rows, first.data.held_out)
 
 
-def _is_taken(plan: Plan, found: Estimate, residuals: Residuals) -> bool:
+def _is_taken(fitted: Fit, found: Estimate, residuals: Residuals) -> bool:
     """Whether varying noise is asked for, or better than constant noise on these rows."""
-    if plan.noise_kind == "varying":
+    if fitted.plan.noise_kind == "varying":
         return True
+    if _determined(fitted) > TRUSTED[1]:
+        return False
     new, old = residuals.log_density(found.left_out), residuals.log_density(None)
     return is_better(new, old, residuals.rows.weights_of_rows())
 
@@ -153,13 +165,19 @@ def _is_kept(fitted: Fit, new: Residuals, now: Estimate, old: Residuals, before:
 
     And whether the leave-one-out errors can be trusted.
     """
-    s, posterior = old.rows.weights_of_rows(), fitted.trained.posterior
-    assert posterior is not None
-    determined = posterior.n_effective_parameters / (posterior.n * len(posterior.beta))
-    risen = mean_square(new.errors, s) / mean_square(old.errors, s)
-    gain = new.log_density(now.left_out) - old.log_density(before.left_out)
-    believed = determined <= TRUSTED[0]
+    i, j = in_both(new, old)
+    s = old.rows.weights_of_rows()[j]
+    risen = mean_square(new.errors[i], s) / mean_square(old.errors[j], s)
+    gain = new.log_density(now.left_out)[i] - old.log_density(before.left_out)[j]
+    believed = _determined(fitted) <= TRUSTED[0]
     return believed and float(risen.mean()) <= 1 and float(s @ gain) >= 0
+
+
+def _determined(fitted: Fit) -> float:
+    """The parameters that the data determine, per row."""
+    posterior = fitted.trained.posterior
+    assert posterior is not None
+    return posterior.n_effective_parameters / (posterior.n * len(posterior.beta))
 
 
 Warnings = list[warnings.WarningMessage]

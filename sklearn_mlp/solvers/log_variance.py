@@ -96,6 +96,8 @@ def estimate(residuals: Residuals) -> Estimate | None:
     the mean is trained as it would be with constant noise.
     """
     rows, rng = residuals.rows, RandomState(0)
+    if not rows.n_rows:
+        return None
     s, squares = rows.weights_of_rows(), residuals.errors**2
     mean_square = s @ squares / s.sum()
     of_targets = s @ rows.whole_targets() ** 2 / s.sum()
