@@ -34,6 +34,7 @@ from .data import checked_quantiles
 from .distributed import answers, check_columns, is_dask, without_names
 from .mixture import Mixture
 from .regressor import SigmoidMLPRegressor
+from .summary import say_summary_of_ensemble
 
 
 class SigmoidMLPEnsembleRegressor(
@@ -341,6 +342,37 @@ class SigmoidMLPEnsembleRegressor(
         each = [member.predict_noise_std(X) for member in self.estimators_]
         std: FloatArray = np.sqrt(np.mean(np.square(each), axis=0))
         return std
+
+    def summary(self) -> None:
+        """Print what the fit has found.
+
+        The networks of the members, the noise, and the relevance of each input. What needs error
+        bars is left out if there are none.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(200, 2))
+        >>> y = 3 * X[:, 0] - X[:, 1] + rng.normal(size=200)
+        >>> member = SigmoidMLPRegressor((), random_state=0)
+        >>> SigmoidMLPEnsembleRegressor(member, n_estimators=2).fit(X, y).summary()
+        ensemble        the mean of 2 fits
+        members         1: no hidden units; solver lm, ...
+                        2: no hidden units; solver lm, ...
+        noise           ... (standard deviation)
+        inputs          by relevance, how far they move the predictions (in all 100 %):
+                        x0                               7...%  ######...
+                        x1                               2...%  ###...
+        """
+        check_is_fitted(self)
+        say_summary_of_ensemble(print, self)
 
     @property
     def _shape(self) -> tuple[int, ...]:

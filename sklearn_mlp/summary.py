@@ -1,4 +1,4 @@
-"""What a fitted network has found, in words, 80 columns wide."""
+"""What a fitted network or ensemble has found, in words, 80 columns wide."""
 
 import math
 import textwrap
@@ -103,9 +103,6 @@ def say_summary(say: Say, network: Any) -> None:
     """Say what a fitted network has found."""
     line(say, "network", in_words(network))
     _say_architectures(say, getattr(network, "architectures_", []), standardize=network.standardize)
-    names = getattr(network, "feature_names_in_", None)
-    if names is None:
-        names = [f"x{i}" for i in range(network.n_features_in_)]
     if not hasattr(network, "posterior_kind_"):
         line(say, "loss", f"{number(network.loss_)} ({network.loss})")
         n_parameters = sum(W.size for W in network.weights_)
@@ -116,7 +113,31 @@ def say_summary(say: Say, network: Any) -> None:
     line(say, "parameters", parameters_in_words(network))
     rows = count(round(network.posterior_n_samples_), "row")
     line(say, "posterior", f"of {network.posterior_kind_}, from {rows}")
-    say_relevances(say, [str(name) for name in names], network.feature_importances_)
+    say_relevances(say, _names(network), network.feature_importances_)
+
+
+def say_summary_of_ensemble(say: Say, ensemble: Any) -> None:
+    """Say what the members of a fitted ensemble have found."""
+    members = ensemble.estimators_
+    line(say, "ensemble", f"the mean of {count(len(members), 'fit')}")
+    for i, member in enumerate(members):
+        is_ours = hasattr(member, "log_evidence_curve_")
+        of_member = in_words(member) if is_ours else type(member).__name__
+        line(say, "members" if i == 0 else "", f"{i + 1}: {of_member}")
+    if hasattr(ensemble, "noise_std_"):
+        n_varying = sum(getattr(member, "noise_", "") == "varying" for member in members)
+        varies = f", varying with the inputs in {n_varying}" if n_varying else ""
+        line(say, "noise", f"{_numbers(ensemble.noise_std_)} (standard deviation{varies})")
+    if hasattr(ensemble, "feature_importances_"):
+        say_relevances(say, _names(ensemble), ensemble.feature_importances_)
+
+
+def _names(estimator: Any) -> list[str]:
+    """The names of the inputs."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return [f"x{i}" for i in range(estimator.n_features_in_)]
+    return [str(name) for name in names]
 
 
 def _say_architectures(say: Say, tried: Sequence[dict[str, Any]], *, standardize: bool) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
 
-from sklearn_mlp import SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp.summary import MOST_RELEVANT, number
 
 from .helpers import fitted
@@ -85,3 +86,25 @@ def test_of_many_inputs_the_most_relevant_are_listed(capsys: pytest.CaptureFixtu
 def test_an_unfitted_network_has_no_summary() -> None:
     with pytest.raises(NotFittedError):
         SigmoidMLPRegressor().summary()
+
+
+def test_a_summary_of_an_ensemble_has_a_line_for_each_member(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = SigmoidMLPEnsembleRegressor(SigmoidMLPRegressor((3,)), n_estimators=3, random_state=0)
+    ensemble, *members, noise, _, first, _, _ = summary_of(fitted(model, X, y), capsys)
+    assert ensemble.endswith("the mean of 3 fits")
+    assert [line.split()[-8:-6] for line in members] == [[f"{i}:", "3"] for i in (1, 2, 3)]
+    assert noise.split()[1] == number(float(model.noise_std_))
+    assert first.split() == ["bmi", f"{model.feature_importances_[1]:.1%}", *first.split()[2:]]
+
+
+def test_members_without_error_bars_have_a_summary_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = SigmoidMLPEnsembleRegressor(Ridge(), n_estimators=2).fit(X, y)
+    assert summary_of(model, capsys) == [
+        "ensemble        the mean of 2 fits",
+        "members         1: Ridge",
+        "                2: Ridge",
+    ]
