@@ -1,6 +1,10 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build."""
 
 import re
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
@@ -62,6 +66,22 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "log_level": {"backreference_missing": "info"},  # not every name has an example
 }
+
+# Where the "lite" extra is installed, the examples also run in the browser, as notebooks with
+# Python in WebAssembly. They install a wheel of this source, which is part of the pages.
+if find_spec("jupyterlite_sphinx") and find_spec("jupyterlite_pyodide_kernel"):
+    jupyterlite_dir = tempfile.mkdtemp()
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", f"{jupyterlite_dir}/pypi", ".."],
+        cwd=HERE, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    extensions.append("jupyterlite_sphinx")
+    jupyterlite_silence = True
+    sphinx_gallery_conf["jupyterlite"] = {
+        "use_jupyter_lab": True,
+        "notebook_modification_function": "in_the_browser.install_first",
+    }
+    sys.path.insert(0, str(HERE))
 
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
