@@ -1,7 +1,9 @@
 """The gallery's notebooks as they run in the browser."""
 
+from typing import Any
 
-def install_first(notebook, filename):
+
+def install_first(notebook: dict[str, Any], filename: str) -> None:
     """Install the package in the first cell of a notebook."""
     more = " mapie" if "mapie" in str(notebook["cells"]) else ""
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
