@@ -406,7 +406,17 @@ class Rows:
         n_rows = self.budget.sample // self.n_columns
         if n_rows >= self.n_rows:
             return self
-        return self.first_of(self.random_order(RandomState(0)), n_rows)
+        return self.first_of(self.random_order(RandomState(0)), n_rows).in_memory()
+
+    def in_memory(self) -> "Rows":
+        """The same rows alone, as copies."""
+        every: Any = slice(None) if self.index is None else self.index
+        s = self.sample_weight
+        return Rows(
+            np.array(self.X[every]) if self._is_mapped else self.X[every],
+            self.y[every], None if s is None else s[every], units=self._units,
+            dtype=self.dtype, on_grid=self.on_grid, budget=self.budget,
+        )  # fmt: skip
 
     def weights_of_rows(self) -> FloatArray:
         """The weight of each row, 1 if there are none."""

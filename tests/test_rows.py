@@ -256,6 +256,6 @@ def test_a_sample_stands_for_many_rows_and_is_the_same_every_time() -> None:
     few = Budget(sample=100 * 5)
     rows = Rows(X, Y, budget=few)
     sample = rows.at_hand()
-    assert sample.n_rows == len(np.unique(sample.X[sample.index], axis=0)) == 100
-    np.testing.assert_array_equal(rows.weighted(np.full(1000, 2.0)).at_hand().index, sample.index)
+    assert sample.n_rows == len(np.unique(sample.X, axis=0)) == len(sample.X) == 100
+    np.testing.assert_array_equal(rows.weighted(np.full(1000, 2.0)).at_hand().X, sample.X)
     assert Rows(X[:100], Y[:100], budget=few).at_hand().n_rows == 100
