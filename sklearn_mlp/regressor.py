@@ -224,8 +224,8 @@ default="sigmoid"
           outputs ask for;
         - "auto": "varying" where the log density of the rows, leaving out each row, is higher by
           more than twice its standard error. The mean is trained further only where the noise
-          varies much. With fewer than 50 rows it is "constant". After other solvers than "lm",
-          the noise may vary, but the mean stays.
+          varies much. With fewer than 50 rows it is "constant". After other solvers than "lm", or
+          with a number as `alpha`, the noise may vary, but the mean stays.
 
         Only the squared error has such noise: with another `loss`, and in :meth:`partial_fit`,
         "auto" is "constant". If rows are fitted to rounding, there is no noise to vary. Of rows

@@ -38,7 +38,8 @@ MOST_ROUNDS = 2
 LEAST_GAIN = 1.25
 """With "auto", the mean is trained again if weights may lower its variance by such a factor.
 
-The most that they can is the mean of the noise's variances times the mean of their inverses.
+And if the evidence sets its penalty: a number as `alpha` says what is to be minimised. The most
+that they can is the mean of the noise's variances times the mean of their inverses.
 """
 
 SETTLED = 0.2
@@ -95,8 +96,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
         return
     noise = found.noise.without_weights()
     yield first._replace(trained=replace(first.trained, noise=noise))
-    little = plan.noise_kind == "auto" and noise.mean_weight < LEAST_GAIN
-    if plan.rows.total_weight < LEAST_ROWS or little:
+    if not _are_weights_tried(plan, noise.mean_weight):
         return
     trained = first.trained
     for _ in range(MOST_ROUNDS):
@@ -158,6 +158,13 @@ def _is_taken(fitted: Fit, found: Estimate, residuals: Residuals) -> bool:
         return False
     new, old = residuals.log_density(found.left_out), residuals.log_density(None)
     return is_better(new, old, residuals.rows.weights_of_rows())
+
+
+def _are_weights_tried(plan: Plan, gain: float) -> bool:
+    """Whether the mean is trained again, with weights that may lower its variance by a factor."""
+    if plan.rows.total_weight < LEAST_ROWS:
+        return False
+    return plan.noise_kind == "varying" or (plan.rule.by_evidence and gain >= LEAST_GAIN)
 
 
 def _is_kept(fitted: Fit, new: Residuals, now: Estimate, old: Residuals, before: Estimate) -> bool:

@@ -391,6 +391,18 @@ def test_in_hindsight_auto_leaves_the_mean_as_it_is(solver: str) -> None:
     np.testing.assert_array_equal(auto.predict(FRESH), constant.predict(FRESH))
 
 
+def test_with_a_number_as_alpha_auto_leaves_the_minimum_where_it_is() -> None:
+    auto, constant = (
+        fitted(single(noise=noise, alpha=1.0, hidden_layer_sizes=()), X, y)
+        for noise in ("auto", "constant")
+    )
+    assert auto.noise_ == "varying"
+    np.testing.assert_array_equal(auto.predict(FRESH), constant.predict(FRESH))
+    Z, z = (X - X.mean(axis=0)) / X.std(axis=0), y - y.mean()
+    ridge = Ridge(alpha=1.0).fit(Z, z).predict((FRESH - X.mean(axis=0)) / X.std(axis=0))
+    np.testing.assert_allclose(auto.predict(FRESH), ridge + y.mean(), rtol=1e-6)
+
+
 def test_the_last_layer_has_noise_that_varies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sklearn_mlp.hindsight.MOST_COST", 0)
     X, y, _ = growing(1_000)
