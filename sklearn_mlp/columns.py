@@ -26,6 +26,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._typing import FloatArray
 
+__all__ = ["Column", "TableEncoder", "columns_of"]
+
 NUMBER, DATE, FEW, MANY, LEFT_OUT = (
     "number",
     "date",
