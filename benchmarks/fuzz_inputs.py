@@ -176,8 +176,9 @@ def _frame(rng: Rng, array: Any) -> tuple[Any, str]:
     if array.ndim not in (1, 2):
         return array, "array"
     table = pd.DataFrame(array)
-    name = among(rng, ("frame", "names", "names", "equal names", "mixed names", "extension",
-                       "extension", "index", "several levels"))  # fmt: skip
+    name = among(rng, ("frame", "names", "extension", "extension", "index"))
+    if chance(rng, 0.1):
+        name = among(rng, ("equal names", "mixed names", "several levels"))
     n = table.shape[1]
     if name in ("names", "extension"):
         table.columns = [f"{among(rng, NAMES)}{i}" for i in range(n)]
@@ -231,7 +232,7 @@ def formed(rng: Rng, array: Any) -> tuple[Any, str, str]:
 
 def shape_of_inputs(rng: Rng) -> tuple[int, ...]:
     """(rows, columns) mostly, and sometimes another number of dimensions or none of them."""
-    n, p = int(among(rng, (1, 2, 3, 5, 8, 12))), int(among(rng, (1, 1, 2, 3, 4)))
+    n, p = int(among(rng, (1, 2, 3, 5, 8, 12, 20, 30))), int(among(rng, (1, 1, 2, 3, 4)))
     if chance(rng, 0.96):
         return n, p
     return among(rng, ((0, p), (n, 0), (0, 0), (n,), (), (n, p, 1), (0,)))
@@ -246,7 +247,7 @@ def shape_of_targets(rng: Rng, n: int) -> tuple[int, ...]:
 
 def weights(rng: Rng, n: int) -> tuple[Any, str]:
     """The weights of the rows, or None, and their name."""
-    if chance(rng, 0.7):
+    if chance(rng, 0.75):
         return None, "None"
     s = rng.uniform(0.1, 3, size=n)
     some = rng.random(n) < 0.5
@@ -343,7 +344,7 @@ def parameters(rng: Rng) -> dict[str, Any]:
         found["loss"] = among(rng, LOSSES)
     if found["solver"] == "lm" and found.get("loss") in ("huber", "pinball"):
         found["alpha"] = 1e-4
-    for name in rng.choice(list(OPTIONS), size=int(rng.integers(0, 5)), replace=False):
+    for name in rng.choice(list(OPTIONS), size=int(rng.integers(0, 4)), replace=False):
         found[str(name)] = among(rng, OPTIONS[str(name)])
     if chance(rng, 0.03):
         name = among(rng, tuple(REFUSED))

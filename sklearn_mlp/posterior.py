@@ -692,15 +692,21 @@ class DispersionVariances(RowKernel):
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
         """Of shape (n_rows, 2, n_outputs). Those of a mixture of networks are the mixture's."""
-        mean, square = np.zeros((2, self.shape[1], block.inputs.shape[1]))
+        shares, means, variances = [], [], []
         for share, part in self.posterior.parts(self.network, True, None):
             z, v = part.posterior.outputs(part.network, block, work)
             v = np.minimum(v, MOST_LOG_VARIANCE)
             dispersion = 1 / part.posterior.beta[:, np.newaxis]
-            mean += share * np.exp(z + v / 2)
-            square += share * np.exp(2 * (z + v))
-            square += share * dispersion * np.exp(self.power * (z + self.power * v / 2))
-        return np.array([mean, square - mean**2]).transpose(2, 0, 1)
+            own = dispersion * np.exp(self.power * (z + self.power * v / 2))
+            shares.append(share)
+            means.append(np.exp(z + v / 2))
+            variances.append(own + np.exp(2 * z + v) * np.expm1(v))
+        mean = sum(share * m for share, m in zip(shares, means, strict=True))
+        variance = sum(
+            share * (v + (m - mean) ** 2)
+            for share, m, v in zip(shares, means, variances, strict=True)
+        )
+        return np.transpose([mean, variance], (2, 0, 1))
 
 
 @dataclass(frozen=True, eq=False)

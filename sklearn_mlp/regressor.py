@@ -36,6 +36,7 @@ from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
 from .noise import VaryingNoise
+from .overflow import unwarned
 from .posterior import Posterior
 from .progress import Progress
 from .summary import in_words, say_summary
@@ -654,7 +655,8 @@ default="sigmoid"
         """Restore the estimator if the fit raises an error."""
         before = self.__dict__.copy()
         try:
-            yield
+            with unwarned():
+                yield
         except BaseException:
             restore(self, before)
             raise
@@ -1018,7 +1020,8 @@ default="sigmoid"
     def _with_posterior(self) -> Model:
         """The fitted model, with its posterior if it can have one."""
         if hindsight := vars(self).get("_hindsight"):
-            (posterior, noise), importances = hindsight.result(), hindsight.relevances()
+            with unwarned():
+                (posterior, noise), importances = hindsight.result(), hindsight.relevances()
             if hindsight.may_be_too_narrow:
                 warn(
                     "The error bars take all layers but the last as known, because the network "
