@@ -11,7 +11,8 @@ exit code 0, or with 2 and one line. It fails on
 
 - any other exception, and one that comes raw out of NumPy, SciPy or Python;
 - a warning out of NumPy or SciPy (a RuntimeWarning);
-- weights that are not finite, a NaN in a prediction, infinite predictions for the rows of training;
+- weights that are not finite, or a NaN in a prediction (infinite ones are counted: they are right
+  where the true ones are too large for the dtype);
 - an input that is modified, or an estimator that is not as before after an exception;
 - more than 10 seconds.
 
@@ -239,10 +240,14 @@ def check_model(model: SigmoidMLPRegressor) -> None:
 
 def use(case: Case, model: SigmoidMLPRegressor, X: Any) -> str:
     """Predict the rows of training, and other rows. Returns the outcome."""
+    outcome = "predictions"
     with unmodified(X=X):
-        check_finite("predictions", model.predict(X))
+        y = model.predict(X)
+        check_finite("predictions", y, infinite=True)
         try:
-            check_error_bars(model, X)
+            std = check_error_bars(model, X)
+            if not (np.isfinite(y).all() and np.isfinite(std).all()):
+                outcome = "infinite predictions or error bars"
         except ValueError as error:
             if cause_of(error):
                 raise
@@ -257,16 +262,17 @@ def use(case: Case, model: SigmoidMLPRegressor, X: Any) -> str:
         except DOCUMENTED as error:
             if cause_of(error):
                 raise
-            return f"predictions, then {type(error).__name__}"
-    return "predictions"
+            return f"{outcome}, then {type(error).__name__}"
+    return outcome
 
 
-def check_error_bars(model: SigmoidMLPRegressor, X: Any) -> None:
-    mean, std = model.predict(X, return_std=True)
-    check_finite("predictions", mean)
-    check_finite("error bars", std)
+def check_error_bars(model: SigmoidMLPRegressor, X: Any) -> Any:
+    """The error bars, which are above 0."""
+    std = model.predict(X, return_std=True)[1]
+    check_finite("error bars", std, infinite=True)
     if (std <= 0).any():
         raise Fault("error bars of 0 or less")
+    return std
 
 
 def use_new(model: SigmoidMLPRegressor, new: Any, more: str) -> None:

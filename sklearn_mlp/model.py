@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.stats import gamma, nbinom
+from scipy.stats import gamma, nbinom, poisson
 
 from ._typing import FloatArray, MatrixLike
 from .activations import OUTPUT_ACTIVATIONS
@@ -26,6 +26,13 @@ from .posterior import (
 )
 from .rows import Block, RowKernel, Rows, Work
 from .standardize import Scaling, Units, change_units
+
+LEAST_OVERDISPERSION = 1e-6
+"""With less, the quantiles of counts are those of Poisson's distribution."""
+
+LARGE_COUNT = 1e8
+"""The quantiles of larger counts are those of a gamma distribution. For counts of 1e12 and more,
+SciPy's quantiles can be NaN, take minutes, or end the process."""
 
 
 @dataclass(frozen=True)
@@ -122,16 +129,20 @@ class Model:
         assert self.posterior is not None
         with unwarned():
             if self.power:
-                variance = self._moments(X)[:, 1]
+                mean, relative = self._moments(X).swapaxes(0, 1)
+                std: FloatArray = mean * np.sqrt(relative)
             else:
                 kernel = PredictiveVariances(self.network, self.posterior, self.noise)
                 variance = self._standardized(X).gather(kernel)
-            std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
+                std = self.units.outputs.scale * np.sqrt(variance)
             dtype = self._dtype(X)
             return without_nan("error bars", np.maximum(std.astype(dtype), least_std(dtype)))
 
     def _moments(self, X: MatrixLike) -> FloatArray:
-        """The mean and the variance of counts and the like, of shape (n_samples, 2, n_outputs)."""
+        """The mean of counts and the like, and their variance divided by its square.
+
+        Of shape (n_samples, 2, n_outputs).
+        """
         assert self.posterior is not None
         kernel = DispersionVariances(self.network, self.posterior, self.power)
         return self._standardized(X).gather(kernel)
@@ -163,11 +174,16 @@ class Model:
     def _quantiles(self, X: MatrixLike, q: FloatArray) -> FloatArray:
         if not self.power:
             return self.mixture(X).quantiles(q)
-        mean, variance = self._moments(X)[:, np.newaxis].transpose(2, 0, 1, 3)
+        mean, relative = self._moments(X)[:, np.newaxis].transpose(2, 0, 1, 3)
         q = q[:, np.newaxis]
-        if self.power == 1:
-            return nbinom.ppf(q, mean**2 / (variance - mean), mean / variance)
-        return gamma.ppf(q, mean**2 / variance, scale=variance / mean)
+        continuous = gamma.ppf(q, 1 / relative, scale=mean * relative)
+        if self.power != 1:
+            return continuous
+        more = mean * relative - 1  # than Poisson's variance, in units of it
+        wide, few = np.maximum(more, LEAST_OVERDISPERSION), np.minimum(mean, LARGE_COUNT)
+        counts = nbinom.ppf(q, few / wide, 1 / (1 + wide))
+        counts = np.where(more < wide, poisson.ppf(q, few), counts)
+        return np.where(mean > few, continuous, counts)
 
     def mixture(self, X: MatrixLike) -> Mixture:
         """The distribution of a new observation of each row and output."""

@@ -294,6 +294,7 @@ def _encoding_of(head: bytes, shown: str, *, is_all: bool) -> str:
 def _decoded(head: bytes, encoding: str, shown: str, *, is_all: bool) -> str:
     """The beginning of a text, or an error if it is none."""
     try:
+        "".encode(encoding)  # which knows codecs of texts only
         text = codecs.getincrementaldecoder(encoding)().decode(head, final=is_all)
     except LookupError:
         raise InputError(f"there is no encoding {encoding!r}: try utf-16 or latin-1") from None

@@ -93,7 +93,7 @@ def _only_ends(values: list[Value]) -> list[Value]:
 
 def _reach(numbers: FloatArray) -> tuple[float, float]:
     """The median, and the distance from it below which 90 % of the other values are."""
-    median = float(np.median(numbers))
+    median = float(np.quantile(numbers, 0.5, method="inverted_cdf"))  # the mean of two may overflow
     with np.errstate(over="ignore"):
         distances = np.abs(numbers - median)
     apart: Any = distances[distances > 0]

@@ -84,7 +84,7 @@ class Tally:
             "R²": r2,
             "RMSE": Score(
                 float(rmse * self.unit),
-                float(mse.error / (2 * rmse) * self.unit) if rmse else 0.0,
+                float(mse.error / (2 * rmse) * self.unit) if 0 < rmse < np.inf else float(rmse),
             ),
             "log density": Score(float(density), self._error(density, densities)),
             "in 95 %": Score(float(inside), self._error_of_share(inside)),

@@ -242,7 +242,10 @@ def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterio
 
 
 def _ascent(objective: Objective, rng: RandomState) -> LaplacePosterior:
-    """Steps and re-estimations in turn; the posterior of the highest evidence."""
+    """Steps and re-estimations in turn; the posterior of the highest evidence.
+
+    If the evidence overflows each time, the last one.
+    """
     network, n = objective.network, objective.rows.total_weight
     groups = WeightGroups.by_layer(network, per_input=True)
     alpha: FloatArray = np.full(len(groups.names), FIRST_PRECISION)
@@ -261,8 +264,7 @@ def _ascent(objective: Objective, rng: RandomState) -> LaplacePosterior:
             break
         squares = np.maximum(groups.sum(point.w**2), 1e-300)
         alpha = np.clip(posterior.gamma / squares, *PRECISION_RANGE)
-    assert best is not None
-    return best
+    return posterior if best is None else best
 
 
 def _descended(objective: Objective, point: Point, precisions: Precisions) -> Point:
