@@ -348,7 +348,7 @@ class RowFactor:
 
         Raises
         ------
-        ValueError
+        OverflowedError
             If K overflows.
         """
         for ridge in (0.0, *RIDGES):

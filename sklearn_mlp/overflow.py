@@ -11,9 +11,13 @@ def unwarned() -> np.errstate:
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
-def overflow(what: str, dtype: DTypeLike) -> ValueError:
+class OverflowedError(ValueError):
+    """Values are too large for their dtype."""
+
+
+def overflow(what: str, dtype: DTypeLike) -> OverflowedError:
     """The error that some values overflow."""
-    return ValueError(
+    return OverflowedError(
         f"The {what} overflow {np.dtype(dtype)}: rescale the columns of X and y to values around 1."
     )
 
@@ -23,7 +27,7 @@ def without_nan(what: str, values: FloatArray) -> FloatArray:
 
     Raises
     ------
-    ValueError
+    OverflowedError
         If a value is NaN, as the difference of two infinite ones is.
     """
     total = values.sum()  # one pass, if all is well
