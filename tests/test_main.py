@@ -1038,6 +1038,7 @@ def test_a_file_that_cannot_be_used_is_one_line(
         ("diabetes.csv --target bmi --numeric age,Bp", "--numeric: there is no column 'Bp'; did"),
         ("diabetes.csv --target bmi --separator ab", "expected a character, 'tab' or 'space'"),
         ("diabetes.csv --target bmi --encoding klingon", "there is no encoding 'klingon'"),
+        ("diabetes.csv --target bmi --encoding base64", "there is no encoding 'base64'"),
         ("diabetes.csv --target bmi --folds 1", "expected 0 or an integer from 2, got '1'"),
         ("diabetes.csv --target Progresion", "did you mean 'progression'?"),
         ("diabetes.csv --target zzz", "The columns are 'age', 'sex', 'bmi', 'bp', 's1'"),

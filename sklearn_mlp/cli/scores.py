@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .._typing import FloatArray
+from ..overflow import unwarned
 from ..standardize import Moments
 
 NORMAL_95 = 1.96
@@ -57,8 +58,8 @@ class Tally:
     @classmethod
     def of(cls, y: FloatArray, mean: FloatArray, std: FloatArray, unit: float) -> Self:
         """The sums over some rows, with at least one."""
-        e, s = (y - mean) / unit, np.maximum(std / unit, np.finfo(np.float64).tiny)
-        with np.errstate(over="ignore"):  # a target may be 1e200 error bars away
+        with unwarned():  # a target may be 1e200 error bars away
+            e, s = (y - mean) / unit, np.maximum(std / unit, np.finfo(np.float64).tiny)
             z = e / s
             log_density = -0.5 * z**2 - np.log(s) - np.log(unit) - 0.5 * np.log(2 * np.pi)
             parts = (e**2, e**4, log_density, log_density**2, np.abs(z) < NORMAL_95)
