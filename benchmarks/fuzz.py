@@ -67,11 +67,11 @@ SHOWN = 5
 """Case numbers that are printed of each cause of failures."""
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """A case fails, for this reason."""
 
 
-class TooLong(BaseException):
+class TooLongError(BaseException):
     """A case takes too long. No handler of errors sees it."""
 
 
@@ -115,7 +115,7 @@ class Result(NamedTuple):
 
 def cause_of(error: BaseException) -> str:
     """Why an exception is a failure, or nothing if it is a documented one."""
-    if isinstance(error, Fault):
+    if isinstance(error, FaultError):
         return str(error)
     if isinstance(error, MemoryError):
         return ""
@@ -153,19 +153,19 @@ def unmodified(**inputs: Any) -> Iterator[None]:
     finally:
         for name, value in inputs.items():
             if snapshot(value) != before[name]:
-                raise Fault(f"{name} is modified")
+                raise FaultError(f"{name} is modified")
 
 
 @contextlib.contextmanager
 def time_limit() -> Iterator[None]:
-    """A context that ends with `TooLong` after some seconds. The process ends after 6 times that."""
+    """A context that ends with `TooLongError` after some seconds; the process, after a minute."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise TooLong
+        raise TooLongError
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS)
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=sys.__stderr__ or 2)
     try:
         yield
     finally:
@@ -175,11 +175,11 @@ def time_limit() -> Iterator[None]:
 
 
 def check_finite(name: str, values: Any, *, infinite: bool = False) -> None:
-    """Raise `Fault` if a value is no number; or if it is infinite, unless that is allowed."""
+    """Raise `FaultError` if a value is no number; or if it is infinite, unless that is allowed."""
     if np.isnan(values).any():
-        raise Fault(f"NaN in {name}")
+        raise FaultError(f"NaN in {name}")
     if not infinite and not np.isfinite(values).all():
-        raise Fault(f"infinite {name}")
+        raise FaultError(f"infinite {name}")
 
 
 # Estimators -------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def as_before(model: SigmoidMLPRegressor) -> Iterator[None]:
             raise
         now = vars(model)
         if now.keys() != before.keys() or any(now[name] is not before[name] for name in before):
-            raise Fault(f"changed by a {type(error).__name__}") from error
+            raise FaultError(f"changed by a {type(error).__name__}") from error
         raise
 
 
@@ -271,7 +271,7 @@ def check_error_bars(model: SigmoidMLPRegressor, X: Any) -> Any:
     std = model.predict(X, return_std=True)[1]
     check_finite("error bars", std, infinite=True)
     if (std <= 0).any():
-        raise Fault("error bars of 0 or less")
+        raise FaultError("error bars of 0 or less")
     return std
 
 
@@ -362,8 +362,8 @@ def of_dask(case: Case) -> str:
     with dask.config.set(scheduler="synchronous"), as_before(model):
         model.fit(X_dask, y_dask)
         check_model(model)
-        mean = np.asarray(model.predict(X_dask).compute())
-        check_finite("predictions", mean)
+        mean = np.asarray(model.predict(X_dask))  # which computes it
+        check_finite("predictions", mean, infinite=True)
     return "predictions"
 
 
@@ -374,7 +374,7 @@ def said_by(arguments: Sequence[str]) -> tuple[int, str]:
     """The exit code of a command, and what it says on the standard error."""
     causes: list[BaseException] = []
 
-    class Recorded(InputError):
+    class RecordedError(InputError):
         """Remembers the error that it reports."""
 
         def __init__(self, *args: Any) -> None:
@@ -386,16 +386,16 @@ def said_by(arguments: Sequence[str]) -> tuple[int, str]:
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(err),
-        mock.patch.object(cli_fit, "InputError", Recorded),
-        mock.patch.object(cli_predict, "InputError", Recorded),
+        mock.patch.object(cli_fit, "InputError", RecordedError),
+        mock.patch.object(cli_predict, "InputError", RecordedError),
     ):
         try:
             code = command_line(arguments)
-        except SystemExit as error:  # --help
-            code = int(error.code or 0)
-    for error in causes:
-        if cause := cause_of(error):
-            raise Fault(f"shown as it came: {cause}")
+        except SystemExit as end:  # --help
+            code = int(end.code or 0)
+    for known in causes:
+        if cause := cause_of(known):
+            raise FaultError(f"shown as it came: {cause}")
     return code, err.getvalue()
 
 
@@ -405,11 +405,11 @@ def check_command(case: Case, arguments: Sequence[str]) -> int:
     code, err = said_by(arguments)
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     if code not in (0, 2) or len(errors) != (code == 2):
-        raise Fault(f"exit code {code} with {len(errors)} lines of error")
+        raise FaultError(f"exit code {code} with {len(errors)} lines of error")
     known = r"(error|warning|note): |.* left( |$)"  # and the progress of a slow machine
     others = [line for line in err.splitlines() if not re.match(known, line)]
     if others:
-        raise Fault(f"the standard error has more lines, such as {others[0][:60]!r}")
+        raise FaultError(f"the standard error has more lines, such as {others[0][:60]!r}")
     return code
 
 
@@ -439,7 +439,7 @@ def of_command_line(case: Case) -> str:
     if check_command(case, ["fit", str(data), "--target", "y", *options]):
         return "exit code 2"
     if check_command(case, ["report", str(model)]):
-        raise Fault("no report of a saved model")
+        raise FaultError("no report of a saved model")
     if draw.chance(rng, 0.5):
         content, _, what = draw.csv_file(rng)
         data.write_bytes(content)
@@ -477,7 +477,7 @@ def run_case(number: int, seed: int, folder: Path, *, show: bool = False) -> Res
         warnings.filterwarnings("error", category=FutureWarning, module="sklearn_mlp")
         try:
             outcome = WAYS[way][1](case)
-        except TooLong as error:
+        except TooLongError as error:
             outcome, cause = "FAILED", f"more than {SECONDS} s"
             shown: BaseException = error
         except Exception as error:

@@ -137,7 +137,9 @@ def _lists(rng: Rng, array: Any) -> tuple[Any, str]:
     if isinstance(found, list) and found and chance(rng, 0.2):
         among(rng, (lambda: found.append([1]), lambda: found.__setitem__(0, [1, 2, 3])))()
         return found, "ragged list"
-    return (tuple(found), "tuple") if isinstance(found, list) and chance(rng, 0.3) else (found, "list")
+    return (
+        (tuple(found), "tuple") if isinstance(found, list) and chance(rng, 0.3) else (found, "list")
+    )
 
 
 def _sparse(rng: Rng, array: Any) -> tuple[Any, str]:
@@ -169,7 +171,8 @@ EXTENSIONS = ("Int64", "Float64", "Float32", "boolean", "string", "category", "o
               "datetime64[ns]", "timedelta64[ns]", "Sparse[float]", "int64", "bool", "period[D]",
               "float32")  # fmt: skip
 NAMES = ("a", "b", "", " ", "a,b", "a;b", "ß", "日本", "\n", '"', "x" * 50, "nan", "0", "[1]<2",
-         "y", "$\\frac$", "\x00", "a\tb", "'", "#", "\ufeff", "=1+1", "None", "y_predicted")  # fmt: skip
+         "y", "$\\frac$", "\x00", "a\tb", "'", "#", "\ufeff", "=1+1", "None",
+         "y_predicted")  # fmt: skip
 
 
 def _frame(rng: Rng, array: Any) -> tuple[Any, str]:

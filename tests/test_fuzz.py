@@ -53,10 +53,10 @@ def test_errors_that_are_raised_on_purpose_are_none() -> None:
 
 def test_changed_inputs_and_long_cases_are_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.zeros(3)
-    with pytest.raises(fuzz.Fault, match="X is modified"), fuzz.unmodified(X=X):
+    with pytest.raises(fuzz.FaultError, match="X is modified"), fuzz.unmodified(X=X):
         X[0] = 1
     monkeypatch.setattr(fuzz, "SECONDS", 1)
-    with pytest.raises(fuzz.TooLong), fuzz.time_limit():
+    with pytest.raises(fuzz.TooLongError), fuzz.time_limit():
         time.sleep(5)
 
 

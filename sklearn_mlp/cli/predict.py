@@ -6,6 +6,7 @@ All columns of the input are kept, as they are written. Large CSV files are read
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -157,7 +158,11 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
     method = BY_NAME[out.suffix.lower()]
     options = {} if method == "to_feather" else {"index": False}
     try:
-        getattr(table, method)(part, **options)
+        if method == "to_excel":  # openpyxl tries again to write what could not be written
+            table.to_excel(whole := BytesIO(), **options)
+            part.write_bytes(whole.getvalue())
+        else:
+            getattr(table, method)(part, **options)
     except ImportError as error:
         extra = "excel" if method == "to_excel" else "dask"
         raise InputError(
