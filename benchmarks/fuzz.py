@@ -63,6 +63,9 @@ CHECKS = str(Path(sklearn.__file__).parent / "utils")
 DOCUMENTED = (ValueError, TypeError, AttributeError, RuntimeError, MemoryError)
 """NotFittedError is two of these."""
 
+COLUMNS = ("predicted", "new refused", "refused", "failed")
+"""What became of the cases: new rows, or the rows of training, may be refused by an error."""
+
 SHOWN = 5
 """Case numbers that are printed of each cause of failures."""
 
@@ -185,9 +188,11 @@ def check_finite(name: str, values: Any, *, infinite: bool = False) -> None:
 # Estimators -------------------------------------------------------------------------------------
 
 
-def drawn_data(case: Case, p: int | None = None, *, positive: bool = False) -> tuple[Any, Any, Any]:
-    """X, y and the weights of a case, of p columns if that is given."""
-    rng = case.rng
+def drawn_data(
+    case: Case, like: SigmoidMLPRegressor | None = None, *, positive: bool = False
+) -> tuple[Any, Any, Any]:
+    """X, y and the weights of a case, of the columns that a fitted model knows."""
+    rng, p = case.rng, like and like.n_features_in_
     shape = draw.shape_of_inputs(rng)
     if p is not None and len(shape) == 2 and draw.chance(rng, 0.95):
         shape = (shape[0], p)
@@ -196,7 +201,7 @@ def drawn_data(case: Case, p: int | None = None, *, positive: bool = False) -> t
     X, form, detail = draw.formed(rng, array)
     case.kind = case.kind or form
     case.note("X", f"{shape}, {of_X}, {form} ({detail})")
-    shape = draw.shape_of_targets(rng, n)
+    shape = draw.shape_of_targets(rng, n, like and like.n_outputs_)
     array, of_y = draw.values(rng, shape, positive=positive)
     y, form, detail = draw.formed(rng, array) if draw.chance(rng, 0.3) else (array, "array", "")
     case.note("y", f"{shape}, {of_y}, {form} ({detail})")
@@ -305,7 +310,7 @@ def of_fit(case: Case) -> str:
         model.fit(X, y, s, **more)
     check_model(model)
     if model.warm_start and draw.chance(case.rng, 0.5):
-        X, y, s = drawn_data(case, model.n_features_in_, positive=is_positive(model))
+        X, y, s = drawn_data(case, model, positive=is_positive(model))
         with unmodified(X=X, y=y, sample_weight=s), as_before(model):
             model.fit(X, y, s)
         check_model(model)
@@ -318,15 +323,17 @@ def of_partial_fit(case: Case) -> str:
     if draw.chance(case.rng, 0.7):
         model.set_params(solver=draw.among(case.rng, ("auto", "lm", "adam", "sgd", "gd")))
         case.note("solver", model.solver)
-    X, p = None, None
+    if draw.chance(case.rng, 0.9):
+        model.set_params(early_stopping=False, noise="auto")
+    X, fitted = None, None
     for call in range(int(case.rng.integers(1, 4))):
-        X, y, s = drawn_data(case, p, positive=is_positive(model))
+        X, y, s = drawn_data(case, fitted, positive=is_positive(model))
         learn = model.fit if call == 0 and draw.chance(case.rng, 0.2) else model.partial_fit
         case.note("call", learn.__name__)
         with unmodified(X=X, y=y, sample_weight=s), as_before(model):
             learn(X, y, s)
         check_model(model)
-        p = model.n_features_in_
+        fitted = model
     return use(case, model, X)
 
 
@@ -417,9 +424,10 @@ def of_command_line(case: Case) -> str:
     """`fit` on a random file, and then `report`, and `predict` of it and of another file."""
     rng, data, model = case.rng, case.folder / "data.csv", case.folder / "model.skops"
     model.unlink(missing_ok=True)
-    content, names, what = draw.csv_file(rng)
+    form = draw.arrow_file if draw.chance(rng, 0.2) else draw.csv_file
+    content, names, what = form(rng)
     data.write_bytes(content)
-    case.kind = "CSV file"
+    case.kind = "CSV file" if form is draw.csv_file else "Arrow file"
     case.note("file", what)
     options = ["--folds", "0", "--max-iter", "2", "--save", str(model)]
     options += ["--hidden", draw.among(rng, ("0", "1", "2,2"))]
@@ -441,7 +449,7 @@ def of_command_line(case: Case) -> str:
     if check_command(case, ["report", str(model)]):
         raise FaultError("no report of a saved model")
     if draw.chance(rng, 0.5):
-        content, _, what = draw.csv_file(rng)
+        content, _, what = form(rng)
         data.write_bytes(content)
         case.note("new file", what)
     out = case.folder / draw.among(rng, ("out.csv", "out.csv", "out.tsv", "out.parquet"))
@@ -521,23 +529,32 @@ def run(
 
 
 def as_text(tally: Counter[tuple[str, str, str]], failures: dict[str, list[int]]) -> str:
-    """The tally as a table, and the failures by their causes."""
-    outcomes = Counter[str]()
-    for (_, _, outcome), n in tally.items():
+    """The tally as a table, the outcomes, and the failures by their causes."""
+    outcomes: Counter[str] = Counter()
+    kinds: dict[tuple[str, str], Counter[str]] = {}
+    for (way, kind, outcome), n in tally.items():
         outcomes[outcome] += n
-    kinds = sorted({(list(WAYS).index(way), way, kind) for way, kind, _ in tally})
-    lines = []
-    for _, way, kind in kinds:
-        of_kind = {o: tally[way, kind, o] for o in outcomes if tally[way, kind, o]}
-        lines.append(f"{way}, {kind}: {sum(of_kind.values()):,}")
-        for outcome, n in sorted(of_kind.items(), key=lambda item: -item[1]):
-            lines.append(f"    {n:7,}  {outcome}")
-    lines.append(f"\nAll: {sum(outcomes.values()):,}")
+        kinds.setdefault((way, kind), Counter())[_column(outcome)] += n
+    lines = [f"{'':32}" + "".join(f"{name:>13}" for name in ("cases", *COLUMNS))]
+    for way, kind in sorted(kinds, key=lambda key: (list(WAYS).index(key[0]), key[1])):
+        found = kinds[way, kind]
+        numbers = (found.total(), *(found[column] for column in COLUMNS))
+        lines.append(f"{f'{way}, {kind}':32}" + "".join(f"{n:13,}" for n in numbers))
+    lines.append(f"\nAll: {tally.total():,}")
     lines += [f"    {n:7,}  {outcome}" for outcome, n in outcomes.most_common()]
-    for cause, numbers in sorted(failures.items(), key=lambda item: -len(item[1])):
-        shown = ", ".join(map(str, numbers[:SHOWN]))
-        lines.append(f"\nFAILED {len(numbers):,} times: {cause}\n    cases {shown}")
+    for cause, numbers_of in sorted(failures.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(map(str, numbers_of[:SHOWN]))
+        lines.append(f"\nFAILED {len(numbers_of):,} times: {cause}\n    cases {shown}")
     return "\n".join(lines) + "\n"
+
+
+def _column(outcome: str) -> str:
+    """The column of the table that counts an outcome."""
+    if outcome == "FAILED":
+        return "failed"
+    if ", then" in outcome:
+        return "new refused"
+    return "predicted" if outcome.startswith(("predict", "infinite", "exit code 0")) else "refused"
 
 
 def main(argv: Sequence[str], machine: dict[str, Any]) -> None:

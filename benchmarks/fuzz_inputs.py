@@ -6,6 +6,8 @@ Most inputs are ordinary in most respects, and strange in one or two.
 
 import gzip
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -241,8 +243,10 @@ def shape_of_inputs(rng: Rng) -> tuple[int, ...]:
     return among(rng, ((0, p), (n, 0), (0, 0), (n,), (), (n, p, 1), (0,)))
 
 
-def shape_of_targets(rng: Rng, n: int) -> tuple[int, ...]:
+def shape_of_targets(rng: Rng, n: int, n_outputs: int | None = None) -> tuple[int, ...]:
     """(rows,) mostly, sometimes with several columns, and sometimes wrong."""
+    if n_outputs is not None and chance(rng, 0.95):
+        return (n, n_outputs) if n_outputs > 1 else (n,)
     if chance(rng, 0.96):
         return among(rng, ((n,), (n,), (n,), (n, 1), (n, 2)))
     return among(rng, ((n + 1,), (max(n - 1, 0),), (), (n, 0), (n, 1, 1), (1, n), (0,)))
@@ -397,13 +401,14 @@ def _quoted(text: str, separator: str) -> str:
 
 def csv_file(rng: Rng) -> tuple[bytes, list[str], str]:
     """The bytes of a CSV file, its column names, and what it is."""
-    n = int(among(rng, (0, 1, 5, 12, 13, 13, 16, 20, 20, 30)))
+    n = int(among(rng, (0, 5, 12, 13, 16, 20, 20, 30, 30, 30)))
     names = [among(rng, NAMES) if chance(rng, 0.15) else f"x{i}" for i in range(rng.integers(1, 5))]
-    names.append("y")
+    names.append("y" if chance(rng, 0.97) else "Y")
     columns = [_column(rng, n) if n else [] for _ in names]
-    if n and chance(rng, 0.85):
+    if n and chance(rng, 0.95):
+        columns[0] = [f"{v:.4f}" for v in rng.normal(size=n)]
         columns[-1] = [f"{v:.4f}" for v in rng.normal(size=n)]
-        if chance(rng, 0.15):
+        if chance(rng, 0.08):
             columns[-1][int(rng.integers(n))] = among(rng, CELLS)
     separator = among(rng, (",", ",", ",", ";", "\t", "|", " "))
     rows = [names, *map(list, zip(*columns, strict=True))]
@@ -416,13 +421,35 @@ def csv_file(rng: Rng) -> tuple[bytes, list[str], str]:
     encoding = among(rng, ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"))
     content = text.encode(encoding, "replace")
     what = f"{n} rows, {encoding}, separator {separator!r}"
-    if content and chance(rng, 0.05):
-        damaged = bytearray(content)
-        for _ in range(3):
-            damaged[int(rng.integers(len(damaged)))] = int(rng.integers(256))
-        content, what = bytes(damaged), what + ", damaged"
-    if chance(rng, 0.05):
+    if chance(rng, 0.1):
         content, what = gzip.compress(content), what + ", packed"
-        if chance(rng, 0.3):
-            content, what = content[: len(content) // 2], what + ", torn"
-    return content, names, what
+    content, damage = _damaged(rng, content)
+    return content, names, what + damage
+
+
+def _damaged(rng: Rng, content: bytes) -> tuple[bytes, str]:
+    """The same bytes mostly, sometimes with a few others or torn; and what was done."""
+    if not content or chance(rng, 0.9):
+        return content, ""
+    if chance(rng, 0.3):
+        return content[: int(rng.integers(len(content)))], ", torn"
+    damaged = bytearray(content)
+    for _ in range(3):
+        damaged[int(rng.integers(len(damaged)))] = int(rng.integers(256))
+    return bytes(damaged), ", damaged"
+
+
+def arrow_file(rng: Rng) -> tuple[bytes, list[str], str]:
+    """The bytes of a Parquet or Feather file, its column names, and what it is."""
+    n = int(among(rng, (0, 12, 20, 30)))
+    X, of_X = values(rng, (n, 2))
+    y, of_y = values(rng, (n,))
+    table = pd.DataFrame(X, columns=["x0", "x1"]).assign(c=rng.choice(["a", "b"], n), y=y)
+    kind = among(rng, ("float32", "Int64", "category", "string", "datetime64[ns]", "bool"))
+    with suppress(TypeError, ValueError, OverflowError), np.errstate(all="ignore"):
+        table["x1"] = table["x1"].astype(kind)
+    form = among(rng, ("parquet", "feather"))
+    file = BytesIO()
+    getattr(table, f"to_{form}")(file)
+    content, damage = _damaged(rng, file.getvalue())
+    return content, list(table), f"{form}, {n} rows, {of_X}, {kind}, y {of_y}{damage}"

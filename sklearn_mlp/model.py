@@ -155,7 +155,8 @@ class Model:
     def _noise_std_at(self, X: MatrixLike) -> FloatArray:
         if self.power:
             assert self.posterior is not None
-            return np.sqrt(self.predict(X) ** self.power / self.posterior.beta)
+            mean: FloatArray = self.predict(X) ** (self.power / 2)  # 1e200 has no square
+            return mean / np.sqrt(self.posterior.beta)
         if self.noise is None:
             return np.broadcast_to(self.noise_std, (X.shape[0], self.network.layer_sizes[-1]))
         variance = self._standardized(X).gather(NoiseVariances(self.noise))

@@ -541,7 +541,7 @@ default="sigmoid"
             and the `loss` is "poisson", if the weights sum to less than 1e-100 or more than 1e100,
             if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
-            training diverges. The estimator then stays as it was.
+            training diverges, or a number overflows. The estimator then stays as it was.
         RuntimeError
             If a partition of a Dask collection cannot be computed, which the message names, or if
             the client of the cluster is closed during the fit. The estimator then stays as it was.
@@ -781,8 +781,9 @@ default="sigmoid"
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`, or with `return_std` if the model has
-            no error bars. The message says why.
+            If X has other columns than the X of :meth:`fit`, if a prediction is NaN because its
+            terms overflow, or with `return_std` if the model has no error bars. The message says
+            why.
         """
         check_is_fitted(self)
         model = self._for_error_bars("return_std") if return_std else self._model

@@ -233,6 +233,15 @@ def test_errors_whose_squares_overflow_have_an_infinite_rmse() -> None:
     assert (rmse.value, rmse.error) == (np.inf, np.inf)
 
 
+def test_a_target_far_beyond_the_unit_has_no_r2() -> None:
+    y = np.append(RNG.normal(size=20), 1e300)
+
+    r2, rmse, *_ = Tally.of(y, 0 * y, np.ones(21), 1.0).scores().values()
+
+    assert np.isnan(r2.value)
+    assert rmse.value == np.inf
+
+
 def test_targets_near_the_end_of_the_numbers_have_scores() -> None:
     y = RNG.normal(size=50) * 1e300
 

@@ -283,6 +283,9 @@ def test_the_error_bars_of_amounts_grow_with_their_unit() -> None:
     )
     expected = small.predict(X, return_std=True)[1]
     np.testing.assert_allclose(large.predict(X, return_std=True)[1] / 1e200, expected, rtol=1e-3)
+    np.testing.assert_allclose(
+        large.predict_noise_std(X) / 1e200, small.predict_noise_std(X), rtol=1e-3
+    )
     quantiles = large.predict_quantiles(X) / 1e200
     np.testing.assert_allclose(quantiles, small.predict_quantiles(X), rtol=1e-3)
 

@@ -18,7 +18,7 @@ from ..columns import DATE, NUMBER, TableEncoder
 from . import models
 from .csv_format import CsvFormat
 from .errors import InputError
-from .files import DataFile, FileKind, find_files, read_one
+from .files import DataFile, FileKind, find_files, no_rows, read_one
 from .meter import Meter
 from .session import other_names
 
@@ -76,6 +76,8 @@ def _predicted(
             if columns is not None and list(values.columns) != columns:
                 raise InputError(f"{file} has other columns than {files[0]}")
             columns = list(values.columns)
+            if values.empty:
+                raise no_rows(file)
             notes.add(encoder.unusable(values))
             mean, std = model[-1].predict(encoder.transform(values), return_std=True)
             more = {f"{target}_predicted": mean, f"{target}_std": std}

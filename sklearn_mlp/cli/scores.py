@@ -76,11 +76,17 @@ class Tally:
 
     def scores(self) -> dict[str, Score]:
         """R², RMSE, log density and coverage, each with its standard error."""
+        with unwarned():
+            return self._scores()
+
+    def _scores(self) -> dict[str, Score]:
         squares, fourths, density, densities, inside = self.sums / self.n
         mse = Score(squares, self._error(squares, fourths))
         rmse = np.sqrt(squares)
-        variance = float(self.y.std[0] ** 2)
-        r2 = Score(1 - mse.value / variance, mse.error / variance) if variance else Score(0.0, 0.0)
+        variance = np.square(self.y.std[0])
+        r2 = Score(0.0, 0.0)
+        if variance:  # infinite beside a target of 1e300, and R² then NaN
+            r2 = Score(float(1 - mse.value / variance), float(mse.error / variance))
         return {
             "R²": r2,
             "RMSE": Score(
