@@ -139,7 +139,9 @@ def prepare(
         rows, held_out = _split(rows, estimator.validation_fraction, rng)
     own = _moments(rows, loss) if estimator.standardize else None
     if moments and rows.n_outputs != (n_before := len(moments[1].mean)):
-        raise ValueError(f"y has {rows.n_outputs} columns, and that of earlier calls {n_before}.")
+        raise ValueError(
+            f"The number of columns of y is {rows.n_outputs}, and was {n_before} in earlier calls."
+        )
     if own and moments:
         own = moments if keeps_units else (moments[0] + own[0], moments[1] + own[1])
     return _in_units_of(own, rows, held_out, loss, given)

@@ -185,7 +185,7 @@ def test_validation_rows_that_are_no_table_are_refused() -> None:
 def test_later_rows_have_as_many_targets_as_the_first(solver: str) -> None:
     model = regressor(solver=solver).partial_fit(X, np.column_stack([Y, Y]))
     before = model.predict(X)
-    with pytest.raises(ValueError, match="y has 1 columns, and that of earlier calls 2"):
+    with pytest.raises(ValueError, match="columns of y is 1, and was 2 in earlier calls"):
         model.partial_fit(X, Y)
     np.testing.assert_array_equal(model.predict(X), before)
 
