@@ -141,6 +141,9 @@ def snapshot(value: Any) -> Any:
     if sp.issparse(value):
         coo = value.tocoo()
         return value.shape, coo.data.tobytes(), coo.row.tobytes(), coo.col.tobytes()
+    if isinstance(value, pd.DataFrame):  # whose pickles may differ where the values do not
+        cells = value.to_numpy(dtype=object).tolist()
+        return repr((cells, list(value.columns), list(value.index), list(value.dtypes)))
     try:
         return pickle.dumps(value)
     except TypeError:  # a generator

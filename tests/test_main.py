@@ -1033,6 +1033,18 @@ def test_a_packed_file_that_is_damaged_is_one_line(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.usefixtures("no_training")
+def test_a_file_that_the_memory_cannot_hold_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_csv(*args: Any, **options: Any) -> NoReturn:
+        raise pd.errors.ParserError("Error tokenizing data. C error: out of memory")
+
+    monkeypatch.setattr(pd, "read_csv", read_csv)
+    message = "error: there is not enough memory: for 'data.csv'"
+    check_error([write_file("x,y\n1,2\n"), "--target", "y"], message, capsys)
+
+
+@pytest.mark.usefixtures("no_training")
 def test_an_empty_feather_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     pd.DataFrame({"x": [], "y": []}).to_feather("a.feather")
     check_error(["a.feather", "--target", "y"], "'a.feather' has a header but no rows", capsys)

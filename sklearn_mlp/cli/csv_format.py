@@ -221,6 +221,8 @@ class CsvFormat:
         except DAMAGED as error:
             raise InputError(f"{shown} is damaged: {error}") from error
         except ValueError as error:
+            if "out of memory" in str(error):  # pandas has no other sign of it
+                raise MemoryError(f"for {shown}") from error
             raise InputError(f"{shown} cannot be read as CSV: {error}. {self._try()}") from error
 
     def _try(self) -> str:
