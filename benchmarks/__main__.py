@@ -10,6 +10,7 @@
     python -m benchmarks time_by_rows      # how the time grows: see time_by_rows.py
     python -m benchmarks beyond_memory     # files larger than the memory: see beyond_memory.py
     python -m benchmarks dask_rows         # rows in Dask collections: see dask_rows.py
+    python -m benchmarks fuzz              # random inputs: see fuzz.py
 
 Contenders take turns in one process, on the same data in the same dtype with as many threads, and
 ratios are taken turn by turn. Each number of threads has a process of its own, as most libraries
@@ -39,6 +40,7 @@ from benchmarks import (
     beyond_memory,
     counts,
     dask_rows,
+    fuzz,
     noise,
     peers,
     problem_map,
@@ -66,6 +68,7 @@ RESULTS = Path(__file__).with_name("results.json")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax", "optimistix")
 TABULAR_LIBRARIES = ("numpy", "scipy", "scikit-learn", "catboost", "pytabkit", "torch")
 DASK_LIBRARIES = ("numpy", "scipy", "scikit-learn", "dask", "distributed")
+FUZZ_LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "dask", "skops")
 MAP_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
@@ -112,6 +115,7 @@ APART = {
     "time_by_rows": (time_by_rows.main, MAP_LIBRARIES),
     "beyond_memory": (beyond_memory.main, DASK_LIBRARIES),
     "dask_rows": (dask_rows.main, DASK_LIBRARIES),
+    "fuzz": (fuzz.main, FUZZ_LIBRARIES),
 }
 """Those with arguments and files of their own, and the libraries whose releases they note."""
 

@@ -37,6 +37,7 @@ from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network
 from .objective import Noise, Objective
+from .overflow import overflow
 from .posterior import (
     Gaussian,
     LaplacePosterior,
@@ -156,8 +157,11 @@ def evidence_and_leave_one_out(members: Sequence[Member]) -> FloatArray:
 
 
 def shared_out(members: Sequence[Member]) -> list[Member]:
-    """The same members with their shares."""
+    """The same members with their shares, which is 0 where the evidence overflows."""
     merits = evidence_and_leave_one_out(members).mean(axis=1)
+    if not np.isfinite(merits).any():
+        raise overflow("log evidences", merits.dtype)
+    merits = np.where(np.isfinite(merits), merits, -np.inf)
     n_outputs = members[0].network.layer_sizes[-1]
     uncertainty = np.sqrt(members[0].posterior.n * n_outputs / 2)
     shares = np.exp((merits - merits.max()) / uncertainty)

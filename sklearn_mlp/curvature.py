@@ -28,6 +28,7 @@ from scipy.linalg.blas import dsyrk, dtrsm
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtpttr, dtrtri, dtrttp
 
 from ._typing import BoolArray, FloatArray, IntArray
+from .overflow import overflow
 
 Solve = Callable[[FloatArray], FloatArray]
 """Maps a vector b to the x of a system A x = b."""
@@ -36,6 +37,9 @@ Solve = Callable[[FloatArray], FloatArray]
 LEAST_DAMPING = 1e-10
 """The smallest damping by rows, in units of the mean curvature. With less, D is lost in
 rounding."""
+
+RIDGES = 10.0 ** np.arange(-15, 0)
+"""By what shares the diagonals may grow where rounding has made a matrix indefinite."""
 
 
 def step_cost(n_rows: int, n_parameters: int, n_outputs: int) -> int:
@@ -221,6 +225,8 @@ def factored_in_own_scale(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatA
         damped = scaled.copy(order="F")
         diagonal(damped)[...] += ridge
         L, not_definite = dpotrf(damped, lower=1, overwrite_a=1, clean=1)
+        if not np.isfinite(L.diagonal()).all():
+            raise overflow("second derivatives", A.dtype)
         if not not_definite:
             break
         ridge = max(10 * ridge, 1e-15)
@@ -299,8 +305,7 @@ class RowCurvature:
 
     def factored(self) -> Factored:
         """The factor, without damping. Only a few parameters may have a flat prior."""
-        factor = RowFactor.of(self.G, self.prior, self.flat)
-        assert factor is not None  # K ≥ I, and S is a sum over rows of a weight above 0
+        factor = RowFactor.definite(self.G, self.prior, self.flat)
         determined = factor.determined()
         if self.n_outputs == 1:
             return Factored(factor, determined, np.array([determined.sum()]))
@@ -336,17 +341,38 @@ class RowFactor:
     C: FloatArray
 
     @classmethod
-    def of(cls, G: FloatArray, p: FloatArray, flat: BoolArray) -> "RowFactor | None":
-        """The factor; None if it is not definite."""
+    def definite(cls, G: FloatArray, p: FloatArray, flat: BoolArray) -> "RowFactor":
+        """The factor, with the smallest multiples of the diagonals that make it definite.
+
+        K ≥ I is definite, and so is S. But if G is large, I is lost in the rounding of K.
+
+        Raises
+        ------
+        OverflowedError
+            If K overflows.
+        """
+        for ridge in (0.0, *RIDGES):
+            factor = cls.of(G, p, flat, ridge)
+            if factor is not None:
+                return factor
+        raise overflow("second derivatives", G.dtype)
+
+    @classmethod
+    def of(
+        cls, G: FloatArray, p: FloatArray, flat: BoolArray, ridge: float = 0.0
+    ) -> "RowFactor | None":
+        """The factor; None if it is not definite. The diagonals grow by the share `ridge`."""
         B = G * np.sqrt(_inverse(p, flat))[:, np.newaxis]
         K = dsyrk(1.0, B.T, lower=1)
-        diagonal(K)[...] += 1
+        diagonal(K)[...] += 1 + ridge * diagonal(K)
         L, not_definite = dpotrf(K, lower=1, overwrite_a=1, clean=1)
-        if not_definite:
+        if not_definite or not np.isfinite(L.diagonal()).all():
             return None
         Y = dtrsm(1.0, L, G[flat].T, lower=1) if flat.any() else np.zeros((len(L), 0))
+        S = Y.T @ Y + np.diag(p[flat])
+        diagonal(S)[...] *= 1 + ridge
         try:
-            C = np.linalg.inv(np.linalg.cholesky(Y.T @ Y + np.diag(p[flat])))
+            C = np.linalg.inv(np.linalg.cholesky(S))
         except np.linalg.LinAlgError:
             return None
         return cls(G, p, flat, L, Y, C)

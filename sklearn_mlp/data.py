@@ -1,5 +1,7 @@
 """Prepare the data of a fit: check, split and standardise them, once and in one place."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,6 +16,7 @@ from ._lazy import lazy
 from ._typing import FloatArray, MatrixLike, Regressor
 from .distributed import FLOATS, checked_collections, collections_of, is_dask
 from .losses import Loss, refuse_targets
+from .overflow import unwarned
 from .rows import Rows, refuse_extreme_weights
 from .standardize import Moments, Scaling, Units
 
@@ -135,6 +138,10 @@ def prepare(
     elif estimator.early_stopping:
         rows, held_out = _split(rows, estimator.validation_fraction, rng)
     own = _moments(rows, loss) if estimator.standardize else None
+    if moments and rows.n_outputs != (n_before := len(moments[1].mean)):
+        raise ValueError(
+            f"The number of columns of y is {rows.n_outputs}, and was {n_before} in earlier calls."
+        )
     if own and moments:
         own = moments if keeps_units else (moments[0] + own[0], moments[1] + own[1])
     return _in_units_of(own, rows, held_out, loss, given)
@@ -166,11 +173,27 @@ def hold_out(data: Data, fraction: float, loss: Loss, rng: RandomState) -> Data:
 # Checks -----------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _checking() -> Iterator[None]:
+    """A context for scikit-learn's checks, which look for NaN by sums that may overflow.
+
+    Raises
+    ------
+    ValueError
+        If a number is an integer of Python that no float can hold.
+    """
+    try:
+        with unwarned():
+            yield
+    except OverflowError as error:
+        raise ValueError(f"A number is too large for float64 ({error}).") from error
+
+
 def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
     """Rows of X as float32 or float64, y as float64, and the weights in X's dtype."""
     if is_dask(given.X):
         return checked_collections(estimator, *given, reset=reset)
-    with np.errstate(over="ignore", invalid="ignore"):  # of the sums by which it looks for NaN
+    with _checking():
         X, y = validate_data(
             estimator,
             given.X,
@@ -181,6 +204,8 @@ def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
             dtype=FLOATS,
             reset=reset,
         )
+    if sp.issparse(y):
+        raise TypeError("y is sparse: pass y.toarray().")
     if y.dtype.kind in "mM":
         raise ValueError("y has dates or times: make them numbers, such as days since a date.")
     if y.ndim == 2 and y.shape[1] == 1:
@@ -189,12 +214,13 @@ def _checked(estimator: Regressor, given: Given, *, reset: bool) -> Rows:
     refuse_targets(estimator.loss, float(y.min()), "y")
     sample_weight = given.sample_weight
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-        )
+        with _checking():
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+            )
         if not sample_weight.any():
             raise ValueError("All rows have a sample_weight of 0: there is nothing to fit.")
-        with np.errstate(over="ignore"):
+        with unwarned():
             refuse_extreme_weights(float(sample_weight.sum(dtype=np.float64)))
     return Rows(X, y.reshape(X.shape[0], -1), sample_weight)
 
@@ -233,16 +259,19 @@ def _checked_validation(estimator: Regressor, validation: Given, rows: Rows) -> 
 
 def _checked_validation_arrays(estimator: Regressor, validation: Given, dtype: DTypeLike) -> Rows:
     X_val, y_val, sample_weight = validation
-    validate_data(estimator, X_val, reset=False, skip_check_array=True)  # names and number
-    X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=dtype)
-    y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
+    given = X_val
+    with _checking():
+        X_val = check_array(X_val, input_name="X_val", accept_sparse="csr", dtype=dtype)
+        validate_data(estimator, given, reset=False, skip_check_array=True)  # names and number
+        y_val = check_array(y_val, input_name="y_val", ensure_2d=False, dtype=np.float64)
     check_consistent_length(X_val, y_val)
     y_val = y_val.reshape(len(y_val), -1)
     refuse_targets(estimator.loss, float(y_val.min()), "y_val")
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(
-            sample_weight, X_val, dtype=dtype, ensure_non_negative=True
-        )
+        with _checking():
+            sample_weight = _check_sample_weight(
+                sample_weight, X_val, dtype=dtype, ensure_non_negative=True
+            )
     return Rows(X_val, y_val, sample_weight)
 
 
@@ -260,10 +289,10 @@ def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
     ):
-        with np.errstate(over="ignore", invalid="ignore"):
+        with unwarned():
             if np.isfinite(X.sum()):
                 return X
-    with np.errstate(over="ignore", invalid="ignore"):
+    with _checking():
         return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
 
 
@@ -316,7 +345,9 @@ def _units(moments: tuple[Moments, Moments], loss: Loss, dtype: DTypeLike) -> Un
     The targets stay raw if the prediction is not linear in the output layer.
     """
     for name, m in zip("Xy", moments, strict=True):
-        if not (np.isfinite(m.mean).all() and np.isfinite(m.std).all()):
+        with unwarned():
+            in_dtype = np.array([m.mean, m.std]).astype(dtype if name == "X" else np.float64)
+        if not np.isfinite(in_dtype).all():
             raise ValueError(f"The values of {name} are too large to standardise: rescale them.")
     inputs = Scaling.of(moments[0], dtype)
     if loss.out_activation != "identity":

@@ -24,6 +24,7 @@ from .network import Network
 from .noise import LEAST_ROWS, Residuals, VaryingNoise, is_better, weighted
 from .objective import Objective, Point
 from .posterior import (
+    NOISE_RANGE,
     LaplacePosterior,
     LeaveOneOutErrors,
     Posterior,
@@ -184,7 +185,7 @@ def by_evidence(network: Network, point: Point, objective: Objective) -> Laplace
     variance = objective.squared_targets() / n
     groups = WeightGroups.by_layer(network, per_input=False)
     alpha: FloatArray = np.ones(len(groups.names))
-    beta: FloatArray = 1 / np.where(variance > 0, variance, 1)
+    beta: FloatArray = np.clip(1 / np.where(variance > 0, variance, 1), *NOISE_RANGE)
     for _ in range(MOST_ESTIMATES):
         posterior = laplace(point, groups, alpha, beta, n)
         before = np.append(alpha, beta)

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.stats import gamma, nbinom
+from scipy.stats import gamma, nbinom, poisson
 
 from ._typing import FloatArray, MatrixLike
 from .activations import OUTPUT_ACTIVATIONS
@@ -17,6 +17,7 @@ from .mixture import Mixture
 from .network import Network, PartialNetwork
 from .noise import NoiseVariances, VaryingNoise
 from .objective import NetworkKernel, Objective, Predictions
+from .overflow import overflow, unwarned, without_nan
 from .posterior import (
     DispersionVariances,
     Posterior,
@@ -25,6 +26,13 @@ from .posterior import (
 )
 from .rows import Block, RowKernel, Rows, Work
 from .standardize import Scaling, Units, change_units
+
+LEAST_OVERDISPERSION = 1e-6
+"""With less, the quantiles of counts are those of Poisson's distribution."""
+
+LARGE_COUNT = 1e8
+"""The quantiles of larger counts are those of a gamma distribution. For counts of 1e12 and more,
+SciPy's quantiles can be NaN, take minutes, or end the process."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +106,10 @@ class Model:
         if isinstance(network, PartialNetwork):
             w, network = network.spread(w), network.whole
         raw = Units.raw(network.layer_sizes[0], network.layer_sizes[-1])
-        with np.errstate(over="ignore"):
+        with unwarned():
             weights = [W.astype(dtype) for W in change_units(network.layers(w), units, raw)]
         if not all(np.isfinite(W).all() for W in weights):
-            raise ValueError(
-                f"The weights that act on the raw data overflow {np.dtype(dtype)}: "
-                "rescale the columns of X and y to values around 1."
-            )
+            raise overflow("weights that act on the raw data", dtype)
         return cls(network, weights, units, link, posterior, relevances, noise, power)
 
     @property
@@ -115,41 +120,48 @@ class Model:
 
     def predict(self, X: MatrixLike) -> FloatArray:
         """The prediction for each row of X, of shape (n_samples, n_outputs)."""
-        with np.errstate(over="ignore"):
-            return self._raw(X).gather(Predictions(self.network, self.weights, self.link))
+        with unwarned():
+            y = self._raw(X).gather(Predictions(self.network, self.weights, self.link))
+            return without_nan("predictions", y)
 
     def std(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of a new observation, of shape (n_samples, n_outputs)."""
         assert self.posterior is not None
-        with np.errstate(over="ignore"):
+        with unwarned():
             if self.power:
-                variance = self._moments(X)[:, 1]
+                mean, relative = self._moments(X).swapaxes(0, 1)
+                std: FloatArray = mean * np.sqrt(relative)
             else:
                 kernel = PredictiveVariances(self.network, self.posterior, self.noise)
                 variance = self._standardized(X).gather(kernel)
-            std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
+                std = self.units.outputs.scale * np.sqrt(variance)
             dtype = self._dtype(X)
-            return np.maximum(std.astype(dtype), least_std(dtype))
+            return without_nan("error bars", np.maximum(std.astype(dtype), least_std(dtype)))
 
     def _moments(self, X: MatrixLike) -> FloatArray:
-        """The mean and the variance of counts and the like, of shape (n_samples, 2, n_outputs)."""
+        """The mean of counts and the like, and their variance divided by its square.
+
+        Of shape (n_samples, 2, n_outputs).
+        """
         assert self.posterior is not None
         kernel = DispersionVariances(self.network, self.posterior, self.power)
         return self._standardized(X).gather(kernel)
 
     def noise_std_at(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of the noise at each row, of shape (n_samples, n_outputs)."""
+        with unwarned():
+            return without_nan("error bars", self._noise_std_at(X).astype(self._dtype(X)))
+
+    def _noise_std_at(self, X: MatrixLike) -> FloatArray:
         if self.power:
             assert self.posterior is not None
-            return np.sqrt(self.predict(X) ** self.power / self.posterior.beta).astype(
-                self._dtype(X)
-            )
+            mean: FloatArray = self.predict(X) ** (self.power / 2)  # 1e200 has no square
+            return mean / np.sqrt(self.posterior.beta)
         if self.noise is None:
-            level = np.broadcast_to(self.noise_std, (X.shape[0], self.network.layer_sizes[-1]))
-            return level.astype(self._dtype(X))
+            return np.broadcast_to(self.noise_std, (X.shape[0], self.network.layer_sizes[-1]))
         variance = self._standardized(X).gather(NoiseVariances(self.noise))
         std: FloatArray = self.units.outputs.scale * np.sqrt(variance)
-        return std.astype(self._dtype(X))
+        return std
 
     def quantiles(self, X: MatrixLike, q: FloatArray) -> FloatArray:
         """Of a new observation, of shape (n_samples, n_quantiles, n_outputs).
@@ -157,25 +169,34 @@ class Model:
         Of counts and the like they are those of a distribution with the same mean and variance: a
         negative binomial, or a gamma distribution.
         """
+        with unwarned():
+            return without_nan("quantiles", self._quantiles(X, q))
+
+    def _quantiles(self, X: MatrixLike, q: FloatArray) -> FloatArray:
         if not self.power:
             return self.mixture(X).quantiles(q)
-        mean, variance = self._moments(X)[:, np.newaxis].transpose(2, 0, 1, 3)
+        mean, relative = self._moments(X)[:, np.newaxis].transpose(2, 0, 1, 3)
         q = q[:, np.newaxis]
-        if self.power == 1:
-            return nbinom.ppf(q, mean**2 / (variance - mean), mean / variance)
-        return gamma.ppf(q, mean**2 / variance, scale=variance / mean)
+        continuous = gamma.ppf(q, 1 / relative, scale=mean * relative)
+        if self.power != 1:
+            return continuous
+        more = mean * relative - 1  # than Poisson's variance, in units of it
+        wide, few = np.maximum(more, LEAST_OVERDISPERSION), np.minimum(mean, LARGE_COUNT)
+        counts = nbinom.ppf(q, few / wide, 1 / (1 + wide))
+        counts = np.where(more < wide, poisson.ppf(q, few), counts)
+        return np.where(mean > few, continuous, counts)
 
     def mixture(self, X: MatrixLike) -> Mixture:
         """The distribution of a new observation of each row and output."""
         assert self.posterior is not None
         parts = self.posterior.parts(self.network, True, None)
         kernel = PredictiveMixtures(self.network, self.posterior, self.noise)
-        with np.errstate(over="ignore"):
+        with unwarned():
             both = self._standardized(X).gather(kernel)
-        outputs = self.units.outputs
-        scale, center = outputs.scale[:, np.newaxis], outputs.mean[:, np.newaxis]
-        shares = np.array([share for share, _ in parts])
-        return Mixture(shares, scale * both[:, 0] + center, scale * np.sqrt(both[:, 1]))
+            outputs = self.units.outputs
+            scale, center = outputs.scale[:, np.newaxis], outputs.mean[:, np.newaxis]
+            shares = np.array([share for share, _ in parts])
+            return Mixture(shares, scale * both[:, 0] + center, scale * np.sqrt(both[:, 1]))
 
     def input_gradient(self, X: MatrixLike) -> FloatArray:
         """∂ŷ/∂x for each row, output and input, of shape (n_samples, n_outputs, n_features).
@@ -185,13 +206,10 @@ class Model:
         ValueError
             If a derivative overflows.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
+        with unwarned():
             gradient = self._raw(X).gather(InputGradients(self.network, self.weights, self.link))
         if not np.isfinite(gradient).all():
-            raise ValueError(
-                f"The derivatives by the inputs overflow {gradient.dtype}: rescale the columns of "
-                "X and y to values around 1."
-            )
+            raise overflow("derivatives by the inputs", gradient.dtype)
         return gradient
 
     def r2(self, rows: Rows) -> float:
@@ -339,7 +357,7 @@ def relevances(objective: Objective, w: FloatArray) -> FloatArray:
 
 def squared_input_gradients(objective: Objective, w: FloatArray) -> FloatArray:
     """Σ s (∂z/∂x_j)² over rows and outputs, for each input j."""
-    with np.errstate(over="ignore"):
+    with unwarned():
         return objective.rows.sum(SquaredInputGradients(objective.network, w))
 
 

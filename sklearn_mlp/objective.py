@@ -595,7 +595,8 @@ class Objective:
             min over C    ½ Σ_k β_k ‖Φ C_k - Y_k‖² + ½ Σ α C²,
 
         with Φ the input of the output layer. It is solved by the normal equations, without the
-        directions that are lost in their rounding. For the squared error only.
+        directions that are lost in their rounding. An output whose equations overflow stays as it
+        is. For the squared error only.
 
         Parameters
         ----------
@@ -610,7 +611,10 @@ class Objective:
         best = w.copy()
         C, alpha = self.network.layers(best)[-1], self.network.layers(precisions.prior)[-1]
         for k, beta in enumerate(precisions.beta):
-            values, vectors = eigh(beta * gram + np.diag(alpha[:, k]))
+            A = beta * gram + np.diag(alpha[:, k])
+            if not np.isfinite(A).all():
+                continue
+            values, vectors = eigh(A)
             values[values < 1e-14 * values[-1]] = np.inf
             C[:, k] = vectors @ ((vectors.T @ (beta * products[:, k])) / values)
         return best

@@ -53,6 +53,9 @@ half."""
 MOST_LOG_VARIANCE = 25.0
 """The largest variance that a logarithm of a mean is believed to have."""
 
+MOST_LOG_MEAN = 680.0
+"""The largest logarithm of a mean, to both sides. That of the largest float64 is 709."""
+
 KINDS = ("coefs", "intercepts")
 """The kinds of parameters of a layer, by the names of the estimator's attributes."""
 
@@ -673,7 +676,8 @@ class DispersionVariances(RowKernel):
 
         E[y] = μ exp(v/2),    Var[y] = φ μᵖ exp(p² v/2) + μ² exp(v) (exp(v) - 1).
 
-    Far from the rows v is cut at MOST_LOG_VARIANCE.
+    The variance is divided by E[y]², which could overflow. Far from the rows v is cut at
+    MOST_LOG_VARIANCE, and z at ±MOST_LOG_MEAN.
     """
 
     network: Network
@@ -691,16 +695,23 @@ class DispersionVariances(RowKernel):
         return PredictiveVariances(self.network, self.posterior).floats_per_row
 
     def __call__(self, block: Block, work: Work) -> FloatArray:
-        """Of shape (n_rows, 2, n_outputs). Those of a mixture of networks are the mixture's."""
-        mean, square = np.zeros((2, self.shape[1], block.inputs.shape[1]))
+        """The mean and Var[y] / E[y]², of shape (n_rows, 2, n_outputs).
+
+        Those of a mixture of networks are the mixture's.
+        """
+        shares, means, variances = [], [], []
+        p = self.power
         for share, part in self.posterior.parts(self.network, True, None):
             z, v = part.posterior.outputs(part.network, block, work)
-            v = np.minimum(v, MOST_LOG_VARIANCE)
+            z, v = np.clip(z, -MOST_LOG_MEAN, MOST_LOG_MEAN), np.minimum(v, MOST_LOG_VARIANCE)
             dispersion = 1 / part.posterior.beta[:, np.newaxis]
-            mean += share * np.exp(z + v / 2)
-            square += share * np.exp(2 * (z + v))
-            square += share * dispersion * np.exp(self.power * (z + self.power * v / 2))
-        return np.array([mean, square - mean**2]).transpose(2, 0, 1)
+            shares.append(share)
+            means.append(np.exp(z + v / 2))
+            variances.append(dispersion * np.exp((p - 2) * z + (p**2 / 2 - 1) * v) + np.expm1(v))
+        mean = np.tensordot(shares, means, axes=1)
+        ratios = means / mean
+        relative = np.tensordot(shares, ratios**2 * variances + (ratios - 1) ** 2, axes=1)
+        return np.transpose([mean, relative], (2, 0, 1))
 
 
 @dataclass(frozen=True, eq=False)

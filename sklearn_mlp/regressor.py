@@ -36,6 +36,7 @@ from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
 from .noise import VaryingNoise
+from .overflow import unwarned
 from .posterior import Posterior
 from .progress import Progress
 from .summary import in_words, say_summary
@@ -540,7 +541,7 @@ default="sigmoid"
             and the `loss` is "poisson", if the weights sum to less than 1e-100 or more than 1e100,
             if the `solver` does not support the `loss`, if only one of
             `X_val` and `y_val` is given, or if they are given without `early_stopping`. Also if
-            training diverges. The estimator then stays as it was.
+            training diverges, or a number overflows. The estimator then stays as it was.
         RuntimeError
             If a partition of a Dask collection cannot be computed, which the message names, or if
             the client of the cluster is closed during the fit. The estimator then stays as it was.
@@ -654,7 +655,8 @@ default="sigmoid"
         """Restore the estimator if the fit raises an error."""
         before = self.__dict__.copy()
         try:
-            yield
+            with unwarned():
+                yield
         except BaseException:
             restore(self, before)
             raise
@@ -779,8 +781,9 @@ default="sigmoid"
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X has other columns than the X of :meth:`fit`, or with `return_std` if the model has
-            no error bars. The message says why.
+            If X has other columns than the X of :meth:`fit`, if a prediction is NaN because its
+            terms overflow, or with `return_std` if the model has no error bars. The message says
+            why.
         """
         check_is_fitted(self)
         model = self._for_error_bars("return_std") if return_std else self._model
@@ -1018,7 +1021,8 @@ default="sigmoid"
     def _with_posterior(self) -> Model:
         """The fitted model, with its posterior if it can have one."""
         if hindsight := vars(self).get("_hindsight"):
-            (posterior, noise), importances = hindsight.result(), hindsight.relevances()
+            with unwarned():
+                (posterior, noise), importances = hindsight.result(), hindsight.relevances()
             if hindsight.may_be_too_narrow:
                 warn(
                     "The error bars take all layers but the last as known, because the network "

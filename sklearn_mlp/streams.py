@@ -88,12 +88,13 @@ class KeptRows(NamedTuple):
     def before(self, rows: Rows) -> Rows:
         """These rows and more, in the units of those."""
         more = KeptRows(*raw(rows))
-        X = sp.vstack if sp.issparse(self.X) or sp.issparse(more.X) else np.vstack
+        both = [self.X, more.X]
+        X = sp.vstack(both).tocsr() if any(map(sp.issparse, both)) else np.vstack(both)
         s = None
         if self.sample_weight is not None or more.sample_weight is not None:
             s = np.append(*(np.ones(len(p.y)) if p[2] is None else p[2] for p in (self, more)))
         joined = Rows(
-            X([self.X, more.X]), np.vstack([self.y, more.y]), s,
+            X, np.vstack([self.y, more.y]), s,
             units=rows.units, dtype=rows.dtype, budget=rows.budget,
         )  # fmt: skip
         return joined.in_order()

@@ -224,6 +224,24 @@ def test_tallies_and_comparisons_add_up() -> None:
     assert whole.furthest["place"].tolist() == np.argsort(-z)[:5].tolist()
 
 
+def test_errors_whose_squares_overflow_have_an_infinite_rmse() -> None:
+    y = RNG.normal(size=20)
+
+    r2, rmse, *_ = Tally.of(y, y - 1e160, np.ones(20), 1.0).scores().values()
+
+    assert r2.value == -np.inf
+    assert (rmse.value, rmse.error) == (np.inf, np.inf)
+
+
+def test_a_target_far_beyond_the_unit_has_no_r2() -> None:
+    y = np.append(RNG.normal(size=20), 1e300)
+
+    r2, rmse, *_ = Tally.of(y, 0 * y, np.ones(21), 1.0).scores().values()
+
+    assert np.isnan(r2.value)
+    assert rmse.value == np.inf
+
+
 def test_targets_near_the_end_of_the_numbers_have_scores() -> None:
     y = RNG.normal(size=50) * 1e300
 
@@ -279,6 +297,14 @@ def test_an_outlier_is_found_with_its_row(values: np.ndarray) -> None:
     assert (found.column, found.value.value, found.value.row) == ("x", 1e12, 17)
     assert found.low == np.delete(values, 17).min() or found.low >= values.min()
     assert found.high <= values.max()
+
+
+def test_values_whose_sums_overflow_may_have_an_outlier() -> None:
+    table = pd.DataFrame({"x": np.append(1.7e308 + RNG.normal(size=49) * 1e300, -1e308)})
+
+    (found,) = Ends.of(table).far_from(table)
+
+    assert (found.value.value, found.value.row) == (-1e308, 49)
 
 
 def test_an_outlier_may_be_in_another_block_than_the_sample() -> None:

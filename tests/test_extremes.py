@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from matplotlib.text import Text
 from scipy.linalg import cholesky
+from scipy.stats import norm, poisson
 from sklearn.datasets import make_friedman1
 from sklearn.linear_model import Ridge
 
 from sklearn_mlp import SigmoidMLPRegressor
-from sklearn_mlp.curvature import DenseFactor
+from sklearn_mlp.curvature import DenseCurvature, DenseFactor, RowCurvature
 from sklearn_mlp.inspection import NetworkDisplay, SensitivityDisplay
+from sklearn_mlp.overflow import unwarned
 from tests.helpers import fitted
 
 N = 150
@@ -153,3 +156,153 @@ def test_names_are_no_formulas() -> None:
         display.figure_.canvas.draw()
         texts = display.ax_.findobj(Text)
         assert r"$\frac$" in [text.get_text() for text in texts if isinstance(text, Text)]
+
+
+# Inputs that random cases have found -----------------------------------------------------------
+
+
+def test_sparse_targets_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"y is sparse: pass y.toarray\(\)"):
+        regressor().fit(X, sp.csr_array(Y[:, np.newaxis]))
+
+
+def test_integers_that_no_float_can_hold_are_refused() -> None:
+    huge = X.astype(object)
+    huge[3, 1] = 10**400
+    model = regressor(()).fit(X, Y)
+    with pytest.raises(ValueError, match="too large for float64"):
+        regressor().fit(huge, Y)
+    with pytest.raises(ValueError, match="too large for float64"):
+        model.predict(huge)
+
+
+def test_validation_rows_that_are_no_table_are_refused() -> None:
+    with pytest.raises((TypeError, ValueError)):
+        regressor(early_stopping=True).fit(X, Y, X_val={"a": [1]}, y_val=Y)
+
+
+@pytest.mark.parametrize("solver", ["lm", "adam"])
+def test_later_rows_have_as_many_targets_as_the_first(solver: str) -> None:
+    model = regressor(solver=solver).partial_fit(X, np.column_stack([Y, Y]))
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="columns of y is 1, and was 2 in earlier calls"):
+        model.partial_fit(X, Y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_dense_rows_may_be_followed_by_sparse_ones() -> None:
+    dense, mixed = (regressor(solver="lm", max_iter=5) for _ in range(2))
+    for kind in (np.asarray, sp.csc_matrix):
+        part = slice(0, 20) if kind is np.asarray else slice(20, 40)
+        dense.partial_fit(X[part], Y[part])
+        mixed.partial_fit(kind(X[part]), Y[part])
+    np.testing.assert_allclose(mixed.predict(X), dense.predict(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [16, 26, 30, 41, 115, 119])
+def test_a_column_of_zeros_teaches_nothing_but_the_mean(seed: int) -> None:
+    """Steps from there are so short that their predicted fall underflows."""
+    y = np.random.default_rng(seed).normal(size=12)
+    model = fitted(regressor(()), np.zeros((12, 1)), y)
+    np.testing.assert_allclose(model.predict([[0.0]]), y.mean(), atol=1e-6)
+
+
+def test_a_curvature_in_the_rows_may_be_so_large_that_the_prior_is_lost_in_rounding() -> None:
+    """Each of five equal parameters is determined by a fifth."""
+    curvature = RowCurvature(np.full((5, 3), 1e10), np.ones(5), 1)
+    np.testing.assert_allclose(curvature.factored().determined, 0.2, rtol=1e-3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_curvature_that_overflows_is_refused(bad: float) -> None:
+    A = np.eye(3, order="F")
+    A[2, 1] = A[1, 2] = bad
+    for curvature in (
+        DenseCurvature(A, np.ones(3), np.ones(1), [A]),
+        RowCurvature(np.full((3, 2), bad), np.ones(3), 1),
+    ):
+        with unwarned(), pytest.raises(ValueError, match="second derivatives overflow"):
+            curvature.factored()
+
+
+def test_predictions_that_are_differences_of_infinite_numbers_are_refused() -> None:
+    model = regressor(())
+    model.weights_ = [np.array([[0.0], [1e10], [-1e10]])]
+    assert model.predict([[1e290, 0]]) == 1e300
+    with pytest.raises(ValueError, match="The predictions overflow float64: rescale"):
+        model.predict([[1e300, 1e300]])
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "lm"])
+def test_saturated_units_are_no_warning(solver: str) -> None:
+    model = fitted(regressor(solver=solver, standardize=False, max_iter=3), X * 1e38, Y)
+    mean, std = model.predict(X * 1e38, return_std=True)
+    assert np.isfinite(mean).all()
+    assert (std > 0).all()
+
+
+def test_an_input_that_float32_cannot_hold_after_others() -> None:
+    model = regressor(solver="adam").partial_fit(X * 1e200, Y)
+    with pytest.raises(ValueError, match="values of X are too large to standardise"):
+        model.partial_fit(X.astype(np.float32), Y)
+
+
+def test_weights_that_float32_cannot_hold_are_refused() -> None:
+    with pytest.raises(ValueError, match="sample_weight contains infinity"):
+        regressor().fit(X.astype(np.float32), Y, np.full(N, 1e300))
+
+
+def test_tiny_targets_as_they_are_have_error_bars() -> None:
+    model = fitted(regressor(solver="adam", standardize=False, max_iter=3), X, Y * 1e-158)
+    assert (model.predict(X, return_std=True)[1] > 0).all()
+
+
+def test_huge_targets_as_they_are_are_refused() -> None:
+    model = regressor((20,), solver="lm", alpha=0, standardize=False)
+    with pytest.raises(ValueError, match=r"diverged|overflow"):
+        model.fit(np.ones((5, 1)), np.array([[1.0, -2], [3, 1], [0, 1], [2, 2], [1, 1]]) * 1e150)
+
+
+def test_evidences_that_overflow_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"log evidences overflow|diverged"):
+        fitted(
+            SigmoidMLPRegressor(loss="poisson", random_state=98, max_iter=4),
+            np.array([[1.0], [3.0]]), np.array([3e299, 1e300]),
+        )  # fmt: skip
+
+
+# Counts and amounts -----------------------------------------------------------------------------
+
+AMOUNTS = np.exp(X[:, 0] + 0.3 * np.random.default_rng(0).normal(size=N))
+
+
+def test_the_error_bars_of_amounts_grow_with_their_unit() -> None:
+    """By any factor, of which the square may overflow."""
+    small, large = (
+        regressor((), loss="gamma", solver="lm").fit(X, AMOUNTS * unit) for unit in (1.0, 1e200)
+    )
+    expected = small.predict(X, return_std=True)[1]
+    np.testing.assert_allclose(large.predict(X, return_std=True)[1] / 1e200, expected, rtol=1e-3)
+    np.testing.assert_allclose(
+        large.predict_noise_std(X) / 1e200, small.predict_noise_std(X), rtol=1e-3
+    )
+    quantiles = large.predict_quantiles(X) / 1e200
+    np.testing.assert_allclose(quantiles, small.predict_quantiles(X), rtol=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e12, 1e20, 1e38])
+def test_quantiles_of_large_counts_are_those_of_a_normal_distribution(unit: float) -> None:
+    counts = unit * (1 + 1e-3 * np.random.default_rng(0).normal(size=N))
+    model = regressor((), loss="poisson", solver="lm").fit(X, counts)
+    mean, std = model.predict(X, return_std=True)
+    assert (std < 0.01 * unit).all()
+    found = model.predict_quantiles(X, [0.05, 0.5, 0.95])
+    expected = mean[:, np.newaxis] + std[:, np.newaxis] * norm.ppf([0.05, 0.5, 0.95])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_quantiles_of_counts_whose_mean_is_known_are_poissons() -> None:
+    counts, known = np.random.default_rng(0).binomial(10, 0.8, size=N), np.full(N, 1e30)
+    model = regressor((), loss="poisson", solver="lm").fit(np.ones((N, 1)), counts, known)
+    found = model.predict_quantiles([[1.0]], [0.1, 0.5, 0.9])
+    np.testing.assert_array_equal(found, [poisson.ppf([0.1, 0.5, 0.9], counts.mean())])

@@ -1,5 +1,6 @@
 """The command line from end to end: ``sklearn-mlp``, which is ``python -m sklearn_mlp``."""
 
+import gzip
 import io
 import os
 import re
@@ -824,6 +825,8 @@ def test_what_cannot_be_predicted_is_one_line(
     check_error(["predict", "no.skops", "new.csv"], "there is no model 'no.skops'", capsys)
     check_error(["predict", "mixed.csv", "new.csv"], "damaged or no skops file", capsys)
     check_error(["predict", "m.skops", "no.csv"], "there is no file 'no.csv'", capsys)
+    table.head(0).to_csv("new.csv", index=False)
+    check_error(["predict", "m.skops", "new.csv"], "'new.csv' has a header but no rows", capsys)
     for path in ("m.skops", "mixed.csv"):
         arguments = ["predict", "m.skops", "mixed.csv", "--out", path]
         check_error(arguments, f"--out: '{path}' is read by the same command", capsys)
@@ -1022,6 +1025,31 @@ def test_a_file_that_cannot_be_used_is_one_line(
     check_error([write_file(content), "--target", "y"], message, capsys)
 
 
+@pytest.mark.usefixtures("no_training")
+def test_a_packed_file_that_is_damaged_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    content = bytearray(gzip.compress(b"x,y\n" + b"1,2\n" * 50, mtime=0))
+    content[10] = 7  # the beginning of a block of no known type
+    check_error([write_file(bytes(content)), "--target", "y"], "'data.csv' is damaged", capsys)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_file_that_the_memory_cannot_hold_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_csv(*args: Any, **options: Any) -> NoReturn:
+        raise pd.errors.ParserError("Error tokenizing data. C error: out of memory")
+
+    monkeypatch.setattr(pd, "read_csv", read_csv)
+    message = "error: there is not enough memory: for 'data.csv'"
+    check_error([write_file("x,y\n1,2\n"), "--target", "y"], message, capsys)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_an_empty_feather_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    pd.DataFrame({"x": [], "y": []}).to_feather("a.feather")
+    check_error(["a.feather", "--target", "y"], "'a.feather' has a header but no rows", capsys)
+
+
 @pytest.mark.usefixtures("no_training", "diabetes")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -1038,6 +1066,7 @@ def test_a_file_that_cannot_be_used_is_one_line(
         ("diabetes.csv --target bmi --numeric age,Bp", "--numeric: there is no column 'Bp'; did"),
         ("diabetes.csv --target bmi --separator ab", "expected a character, 'tab' or 'space'"),
         ("diabetes.csv --target bmi --encoding klingon", "there is no encoding 'klingon'"),
+        ("diabetes.csv --target bmi --encoding base64", "there is no encoding 'base64'"),
         ("diabetes.csv --target bmi --folds 1", "expected 0 or an integer from 2, got '1'"),
         ("diabetes.csv --target Progresion", "did you mean 'progression'?"),
         ("diabetes.csv --target zzz", "The columns are 'age', 'sex', 'bmi', 'bp', 's1'"),

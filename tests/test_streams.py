@@ -206,7 +206,7 @@ def test_it_is_for_the_evidence(parameters: dict[str, Any]) -> None:
     [
         ({}, np.full(N, np.nan), "NaN"),
         ({"hidden_layer_sizes": (2,)}, Y, "have shapes"),
-        ({}, np.stack([Y, Y], axis=1), "have shapes"),
+        ({}, np.stack([Y, Y], axis=1), "columns of y is 2, and was 1"),
     ],
 )
 def test_a_failure_leaves_the_estimator_as_it_was(

@@ -31,9 +31,11 @@ on the article's own data. The word `fit` may be left out.
 EXIT_CODES = """\
 exit codes:
   0    all went well
-  2    an argument or a file cannot be used; the error is one line
+  2    an argument or a file cannot be used, or the memory is not enough; the
+       error is one line
   130  interrupted by Ctrl-C; `fit --save` has saved the best model so far, if
        there was one
+  143  ended by SIGTERM; files that were not finished are removed
 """
 
 DATA = (

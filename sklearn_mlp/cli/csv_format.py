@@ -9,6 +9,7 @@ import csv
 import gzip
 import re
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,9 @@ from typing import Any
 import pandas as pd
 
 from .errors import InputError
+
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+"""The errors of packed files that are torn or have wrong bits."""
 
 HEAD_BYTES = 1 << 18
 """So many bytes at the beginning say how a file is written."""
@@ -130,7 +134,7 @@ class CsvFormat:
         try:
             with gzip.open(path) if is_packed else path.open("rb") as file:
                 head = file.read(HEAD_BYTES)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"{shown} is damaged: {error}") from error
         is_all = len(head) < HEAD_BYTES
         encoding = encoding or _encoding_of(head, shown, is_all=is_all)
@@ -214,9 +218,11 @@ class CsvFormat:
             raise InputError(
                 f"{shown} cannot be read: its rows have more fields than its header. {self._try()}"
             ) from None
-        except (EOFError, gzip.BadGzipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"{shown} is damaged: {error}") from error
         except ValueError as error:
+            if "out of memory" in str(error):  # pandas has no other sign of it
+                raise MemoryError(f"for {shown}") from error
             raise InputError(f"{shown} cannot be read as CSV: {error}. {self._try()}") from error
 
     def _try(self) -> str:
@@ -294,6 +300,7 @@ def _encoding_of(head: bytes, shown: str, *, is_all: bool) -> str:
 def _decoded(head: bytes, encoding: str, shown: str, *, is_all: bool) -> str:
     """The beginning of a text, or an error if it is none."""
     try:
+        "".encode(encoding)  # which knows codecs of texts only
         text = codecs.getincrementaldecoder(encoding)().decode(head, final=is_all)
     except LookupError:
         raise InputError(f"there is no encoding {encoding!r}: try utf-16 or latin-1") from None

@@ -371,7 +371,7 @@ def open_arrow(file: DataFile) -> Iterator[ArrowFile]:
             with pyarrow.memory_map(str(file.path)) as source, open_file(source) as feather:
                 n = feather.num_record_batches
                 n_rows = n * feather.get_batch(0).num_rows if n else 0
-                sizes = [file.path.stat().st_size // n] * n
+                sizes = [file.path.stat().st_size // max(n, 1)] * n
                 yield ArrowFile(feather.schema, sizes, n_rows, feather)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read as {file.kind}: {error}") from error

@@ -74,9 +74,9 @@ def save(model: Pipeline, path: Path) -> None:
 def write_whole(path: Path, write: Any) -> None:
     """Write a file in the same folder under another name, and rename it when it is complete."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
     part = Path(name)
     try:
+        os.close(handle)
         write(part)
         part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         os.replace(part, path)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from .._typing import FloatArray
 from ..columns import as_numbers
+from ..overflow import unwarned
 
 FAR = 1e4
 """A value is far from the others if its distance to the median is this many times the distance
@@ -70,10 +71,10 @@ class Ends:
             numbers = as_numbers(sample[name]).dropna().to_numpy()
             if len(numbers) < 10:
                 continue
-            median, reach = _reach(numbers)
+            with unwarned():
+                median, reach, near = _reach(numbers)
             for value in values:
                 if abs(value.value - median) > FAR * reach > 0:
-                    near = numbers[np.abs(numbers - median) <= reach]
                     found.append(Outlier(name, value, float(near.min()), float(near.max())))
         return found
 
@@ -91,10 +92,10 @@ def _only_ends(values: list[Value]) -> list[Value]:
     return values[:MOST] + values[MOST:][-MOST:]
 
 
-def _reach(numbers: FloatArray) -> tuple[float, float]:
-    """The median, and the distance from it below which 90 % of the other values are."""
-    median = float(np.median(numbers))
-    with np.errstate(over="ignore"):
-        distances = np.abs(numbers - median)
+def _reach(numbers: FloatArray) -> tuple[float, float, FloatArray]:
+    """The median, the distance from it below which 90 % of the other values are, and these."""
+    median = float(np.quantile(numbers, 0.5, method="inverted_cdf"))  # the mean of two may overflow
+    distances = np.abs(numbers - median)
     apart: Any = distances[distances > 0]
-    return median, float(np.quantile(apart, 0.9, method="lower")) if apart.size else 0.0
+    reach = float(np.quantile(apart, 0.9, method="lower")) if apart.size else 0.0
+    return median, reach, numbers[distances <= reach]

@@ -6,6 +6,7 @@ All columns of the input are kept, as they are written. Large CSV files are read
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ from ..columns import DATE, NUMBER, TableEncoder
 from . import models
 from .csv_format import CsvFormat
 from .errors import InputError
-from .files import DataFile, FileKind, find_files, read_one
+from .files import DataFile, FileKind, find_files, no_rows, read_one
 from .meter import Meter
 from .session import other_names
 
@@ -75,6 +76,8 @@ def _predicted(
             if columns is not None and list(values.columns) != columns:
                 raise InputError(f"{file} has other columns than {files[0]}")
             columns = list(values.columns)
+            if values.empty:
+                raise no_rows(file)
             notes.add(encoder.unusable(values))
             mean, std = model[-1].predict(encoder.transform(values), return_std=True)
             more = {f"{target}_predicted": mean, f"{target}_std": std}
@@ -157,7 +160,11 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
     method = BY_NAME[out.suffix.lower()]
     options = {} if method == "to_feather" else {"index": False}
     try:
-        getattr(table, method)(part, **options)
+        if method == "to_excel":  # openpyxl tries again to write what could not be written
+            table.to_excel(whole := BytesIO(), **options)
+            part.write_bytes(whole.getvalue())
+        else:
+            getattr(table, method)(part, **options)
     except ImportError as error:
         extra = "excel" if method == "to_excel" else "dask"
         raise InputError(

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .._typing import FloatArray
+from ..overflow import unwarned
 from ..standardize import Moments
 
 NORMAL_95 = 1.96
@@ -57,8 +58,8 @@ class Tally:
     @classmethod
     def of(cls, y: FloatArray, mean: FloatArray, std: FloatArray, unit: float) -> Self:
         """The sums over some rows, with at least one."""
-        e, s = (y - mean) / unit, np.maximum(std / unit, np.finfo(np.float64).tiny)
-        with np.errstate(over="ignore"):  # a target may be 1e200 error bars away
+        with unwarned():  # a target may be 1e200 error bars away
+            e, s = (y - mean) / unit, np.maximum(std / unit, np.finfo(np.float64).tiny)
             z = e / s
             log_density = -0.5 * z**2 - np.log(s) - np.log(unit) - 0.5 * np.log(2 * np.pi)
             parts = (e**2, e**4, log_density, log_density**2, np.abs(z) < NORMAL_95)
@@ -75,16 +76,22 @@ class Tally:
 
     def scores(self) -> dict[str, Score]:
         """R², RMSE, log density and coverage, each with its standard error."""
+        with unwarned():
+            return self._scores()
+
+    def _scores(self) -> dict[str, Score]:
         squares, fourths, density, densities, inside = self.sums / self.n
         mse = Score(squares, self._error(squares, fourths))
         rmse = np.sqrt(squares)
-        variance = float(self.y.std[0] ** 2)
-        r2 = Score(1 - mse.value / variance, mse.error / variance) if variance else Score(0.0, 0.0)
+        variance = np.square(self.y.std[0])
+        r2 = Score(0.0, 0.0)
+        if variance:  # infinite beside a target of 1e300, and R² then NaN
+            r2 = Score(float(1 - mse.value / variance), float(mse.error / variance))
         return {
             "R²": r2,
             "RMSE": Score(
                 float(rmse * self.unit),
-                float(mse.error / (2 * rmse) * self.unit) if rmse else 0.0,
+                float(mse.error / (2 * rmse) * self.unit) if 0 < rmse < np.inf else float(rmse),
             ),
             "log density": Score(float(density), self._error(density, densities)),
             "in 95 %": Score(float(inside), self._error_of_share(inside)),

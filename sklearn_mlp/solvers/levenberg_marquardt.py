@@ -211,7 +211,7 @@ def step(
             for w_new in trials:
                 F_new = precisions.cost(objective.errors(w_new), w_new)
                 if F_new < F:
-                    damping.accept((F - F_new) / predicted)
+                    damping.accept((F - F_new) / (predicted or np.finfo(float).tiny))
                     return Point(w_new, objective.gauss_newton(w_new))
         damping.reject()
     return None

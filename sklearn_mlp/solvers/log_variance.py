@@ -31,6 +31,7 @@ from ..noise import (
     mixed,
 )
 from ..objective import Objective, Point, Precisions, Predictions
+from ..overflow import OverflowedError, unwarned
 from ..posterior import LaplacePosterior, WeightGroups, laplace
 from ..rows import Rows
 from .evidence import PRECISION_RANGE, SMALL_WEIGHTS
@@ -86,7 +87,7 @@ NOISE_FREE = 1e-10
 
 
 def estimate(residuals: Residuals) -> Estimate | None:
-    """The noise that the residuals show; None if there is none.
+    """The noise that the residuals show; None if there is none, or if its network overflows.
 
     On average over the rows it is at least the constant noise. If the mean follows the rows
     closely, the linearised leave-one-out errors are too small, and the evidence of the mean gives
@@ -109,8 +110,11 @@ def estimate(residuals: Residuals) -> Estimate | None:
     networks, left_out = [], []
     for scale, e2, v in zip(mean_square, squares.T, residuals.variances.T, strict=True):
         own = rows.with_targets(np.column_stack([e2, v + LEAST_VARIANCE * scale]) / scale)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            one, without = _of_an_output(own, few, rng, scale)
+        try:
+            with unwarned():
+                one, without = _of_an_output(own, few, rng, scale)
+        except OverflowedError:
+            return None
         networks.append(one)
         left_out.append(without)
     noise = VaryingNoise(tuple(networks), np.ones(len(networks)))
