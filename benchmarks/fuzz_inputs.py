@@ -97,7 +97,7 @@ def _cast(rng: Rng, array: Any) -> tuple[Any, str]:
 
 
 def _objects(rng: Rng, array: Any) -> tuple[Any, str]:
-    found = array.astype(object)
+    found = np.asarray(array).astype(object)
     intruder = among(rng, (1, None, "a", "1.5", True, pd.NA, pd.NaT, 10**400, 1j, [1]))
     if found.size:
         found.flat[int(rng.integers(found.size))] = intruder

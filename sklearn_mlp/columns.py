@@ -307,7 +307,7 @@ def as_categories(values: pd.Series, column: Column) -> pd.Series:
 def _parts(dates: pd.Series) -> dict[str, pd.Series]:
     of = dates.dt
     return {
-        "days": (dates - pd.Timestamp(0)) / DAY,
+        "days": (dates - pd.Timestamp(0).as_unit("s")) / DAY,  # of which there are enough
         "year": of.year,
         "month": of.month,
         "weekday": of.day_of_week,

@@ -355,7 +355,9 @@ def gain_and_error(new: FloatArray, old: FloatArray, s: FloatArray) -> tuple[flo
     """
     d = new - old
     gain = float(s @ d)
-    return gain, float(np.sqrt(max(float(s @ d**2) - gain**2 / s.sum(), 0.0)))
+    with np.errstate(over="ignore", invalid="ignore"):  # then it is no gain
+        squares = float(s @ d**2) - gain * (gain / float(s.sum()))
+    return gain, float(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def mean_square(errors: FloatArray, s: FloatArray) -> FloatArray:

@@ -92,6 +92,14 @@ def test_dates_are_read_as_they_are_written(written: str) -> None:
     assert_array_equal(encoder.transform(values.to_frame("x")), expected)
 
 
+def test_dates_beyond_the_reach_of_nanoseconds_have_their_days() -> None:
+    values = pd.Series(pd.to_datetime(["1500-01-01", "9999-12-31"] * 20).as_unit("s"))
+    encoder = TableEncoder([column_of(values)]).fit(values.to_frame("x"), np.zeros(40))
+    days = encoder.transform(values.to_frame("x"))[:2, 0]
+    first = np.datetime64("1970-01-01")
+    assert_array_equal(days, (np.array(["1500-01-01", "9999-12-31"], "M8[D]") - first).astype(int))
+
+
 def test_a_day_that_could_be_a_month_is_read_as_the_user_writes_numbers() -> None:
     ambiguous = ["01/02/2024", "03/04/2024", "05/06/2024"] * 20
 

@@ -341,6 +341,7 @@ def test_a_gain_counts_if_it_is_more_than_its_uncertainty() -> None:
     assert is_better(same * 0.1 + 0.1, np.zeros(400), s)  # 40, and a standard error of 2
     assert not is_better(same, np.zeros(400), s)
     assert not is_better(np.full(400, 1e-4), np.zeros(400), s)  # 0.04 is nothing
+    assert not is_better(np.full(400, 1e200), np.full(400, -1e200), s)  # nor is what overflows
     gain, error = gain_and_error(same + 0.5, np.zeros(400), s)
     assert gain == pytest.approx(400 * 0.5)
     assert error == pytest.approx(np.sqrt(400))  # √n of a difference of deviation 1

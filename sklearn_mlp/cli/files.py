@@ -379,7 +379,10 @@ def open_arrow(file: DataFile) -> Iterator[ArrowFile]:
 
 def arrow_kinds(file: DataFile, schema: Any) -> dict[str, Kind]:
     """The kind of each column but the index, as the file says it."""
-    columns = schema.empty_table().to_pandas().columns
+    try:
+        columns = schema.empty_table().to_pandas().columns
+    except (TypeError, ValueError) as error:  # of damaged notes about the types
+        raise InputError(f"{file} cannot be read as {file.kind}: {error}") from error
     return {str(name): _arrow_kind(name, schema.field(str(name)).type, file) for name in columns}
 
 

@@ -171,6 +171,11 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
             f'writing {str(out)!r} needs another package: pip install "sklearn-mlp[{extra}]" '
             f"({error})"
         ) from None
+    except OverflowError:
+        too_large = "integers of more than 64 bits, which the input has"
+    else:
+        return
+    raise InputError(f"{str(out)!r} cannot hold {too_large}: write a CSV file.")
 
 
 def _write_csv_file(parts: Iterator[pd.DataFrame], path: Path, form: CsvFormat) -> None:
