@@ -1044,6 +1044,32 @@ def test_a_file_that_the_memory_cannot_hold_is_one_line(
     check_error([write_file("x,y\n1,2\n"), "--target", "y"], message, capsys)
 
 
+def test_damaged_types_of_an_arrow_file_are_one_line() -> None:
+    class Schema:
+        def empty_table(self) -> Any:
+            return self
+
+        def to_pandas(self) -> None:
+            raise TypeError("data type 'float6w' not understood")
+
+    with pytest.raises(
+        files.InputError, match=r"'a.feather' cannot be read as .*: data type 'float6w'"
+    ):
+        files.arrow_kinds(files.DataFile(Path("a.feather"), files.FileKind.FEATHER), Schema())
+
+
+def test_integers_that_parquet_cannot_hold_are_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [f"{i},{10**400},{i}" for i in range(20)]
+    file = write_file("\n".join(["x,huge,y", *lines]))
+    assert main(["fit", file, "--target", "y", "--drop", "huge", "--save", "m.joblib"]) == 0
+    capsys.readouterr()
+    message = "'p.parquet' cannot hold integers of more than 64 bits"
+    check_error(["predict", "m.joblib", file, "--out", "p.parquet"], message, capsys)
+    assert not Path("p.parquet").exists()
+
+
 @pytest.mark.usefixtures("no_training")
 def test_an_empty_feather_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     pd.DataFrame({"x": [], "y": []}).to_feather("a.feather")
