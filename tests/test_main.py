@@ -28,6 +28,7 @@ from sklearn_mlp.cli import blocks, files, main
 from sklearn_mlp.cli import meter as of_meter
 from sklearn_mlp.cli.arguments import MAX_ITER, SOLVERS
 from sklearn_mlp.cli.article import ARTICLE_RMSE, article_figure
+from sklearn_mlp.cli.errors import InputError
 from sklearn_mlp.cli.models import load
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.interop import SKOPS_TRUSTED_TYPES
@@ -1052,9 +1053,7 @@ def test_damaged_types_of_an_arrow_file_are_one_line() -> None:
         def to_pandas(self) -> None:
             raise TypeError("data type 'float6w' not understood")
 
-    with pytest.raises(
-        files.InputError, match=r"'a.feather' cannot be read as .*: data type 'float6w'"
-    ):
+    with pytest.raises(InputError, match=r"'a.feather' cannot be read as .*: data type 'float6w'"):
         files.arrow_kinds(files.DataFile(Path("a.feather"), files.FileKind.FEATHER), Schema())
 
 
