@@ -69,6 +69,7 @@ def serve() -> None:
 def _run(name: str, folder: str, arguments: list[Any]) -> None:
     """Run a function of this module, as the last that this process does."""
     code = 130  # of an interruption outside of it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     try:
         os.chdir(folder)
         os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
