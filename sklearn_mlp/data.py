@@ -1,8 +1,9 @@
 """Prepare the data of a fit: check, split and standardise them, once and in one place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -293,7 +294,39 @@ def checked_inputs(estimator: Regressor, X: MatrixLike) -> MatrixLike:
             if np.isfinite(X.sum()):
                 return X
     with _checking():
-        return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+    n_inputs = len(estimator.weights_[0]) - 1  # as set before the first fit, too
+    if X.shape[1] != n_inputs:
+        raise ValueError(f"X has {X.shape[1]} features, but the weights are for {n_inputs}.")
+    return X
+
+
+def checked_weights(
+    weights: Sequence[FloatArray], n_inputs: int | None, n_outputs: int | None
+) -> list[FloatArray]:
+    """Weights as a list of matrices, from each layer to the next.
+
+    Parameters
+    ----------
+    weights : sequence of array-like of shape (n_in + 1, n_out)
+    n_inputs, n_outputs : int or None
+        Those of an earlier fit, if there was one.
+    """
+    arrays = [check_array(W, dtype=FLOATS, input_name="weights_") for W in weights]
+    shapes = [W.shape for W in arrays]
+    fit = all(after[0] == before[1] + 1 for before, after in pairwise(shapes))
+    if not shapes or shapes[0][0] < 2 or not fit:
+        raise ValueError(
+            "weights_ must be a matrix of shape (n_in + 1, n_out) for each layer, bias row first, "
+            f"with as many n_in as the one before has n_out; got the shapes {shapes}."
+        )
+    ends = shapes[0][0] - 1, shapes[-1][1]
+    for found, expected, what in zip(
+        ends, (n_inputs, n_outputs), ("inputs", "outputs"), strict=True
+    ):
+        if expected is not None and found != expected:
+            raise ValueError(f"weights_ have {found} {what}, but the earlier fit has {expected}.")
+    return arrays
 
 
 def checked_quantiles(quantiles: ArrayLike) -> FloatArray:

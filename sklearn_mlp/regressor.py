@@ -26,6 +26,7 @@ from .data import (
     Given,
     checked_inputs,
     checked_quantiles,
+    checked_weights,
     given_validation,
     hold_out,
     prepare,
@@ -995,12 +996,16 @@ default="sigmoid"
     def weights_(self) -> list[FloatArray]:
         """The matrix of each layer, bias row first, of shape (n_in + 1, n_out).
 
-        Set them, before the first fit or later, to start from them under `warm_start`.
+        Set them, before the first fit or later, to start from them under `warm_start`. Setting
+        them raises a ValueError if they are not finite, do not lead from each layer to the next, or
+        have other inputs and outputs than the earlier fit.
         """
         return self._of_model("weights_").weights
 
     @weights_.setter
     def weights_(self, weights: list[FloatArray]) -> None:
+        n_outputs = self.n_outputs_ if hasattr(self, "n_features_in_") else None
+        weights = checked_weights(weights, getattr(self, "n_features_in_", None), n_outputs)
         self._model = Model.of_weights(weights, self.activation, self._loss().out_activation)
         self._hindsight = None
 

@@ -2,7 +2,8 @@
 
 The noise is estimated from the leave-one-out errors of the mean (see :mod:`~sklearn_mlp.noise`). A
 row whose noise has the variance σ²(x) has the precision 1/σ²(x). So rows are weighted by it, scaled
-to 1 on average, and the mean is trained again from the start.
+to 1 on average, and the mean is trained again. The networks of a ladder go on from where they are,
+and a network that was given begins anew.
 
 That is right if what looks like noise is noise. If the network cannot follow the function there,
 the rows that are needed most count least, and errors grow. With the right noise, weighted least

@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike
 from sklearn.model_selection import train_test_split
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils.parallel import _get_threadpool_controller
+from sklearn.utils.random import sample_without_replacement
 
 from ._lazy import lazy
 from ._typing import FloatArray, IntArray, MatrixLike
@@ -406,7 +407,8 @@ class Rows:
         n_rows = self.budget.sample // self.n_columns
         if n_rows >= self.n_rows:
             return self
-        return self.first_of(self.random_order(RandomState(0)), n_rows).in_memory()
+        sample = sample_without_replacement(self.n_rows, n_rows, random_state=0)
+        return self.take(np.sort(sample)).in_memory()
 
     def in_memory(self) -> "Rows":
         """The same rows alone, as copies."""

@@ -14,12 +14,14 @@ from sklearn.neural_network import MLPRegressor
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.monitor import Monitor
-from tests.helpers import fitted
+from tests.helpers import fitted, flat
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(80, 3))
 Y = np.column_stack([np.sin(X[:, 0]) + X[:, 1] * X[:, 2], X[:, 0]])
 y = Y[:, 0]
+NOISY = y + np.exp(2 * X[:, 0]) * np.random.default_rng(0).normal(size=len(y))
+"""Its noise grows with the first input."""
 
 SOLVERS = ["lbfgs", "adam", "sgd", "gd"]
 
@@ -260,17 +262,19 @@ def test_verbose_says_what_is_maximised_and_which_ascent_is_best(
 
 
 def test_verbose_says_that_the_noise_varies(capsys: pytest.CaptureFixture[str]) -> None:
-    noisy = y + np.exp(2 * X[:, 0]) * np.random.default_rng(0).normal(size=len(y))
-    fitted(regressor(hidden_layer_sizes=(), solver="lm", verbose=1), X, noisy)
+    fitted(regressor(hidden_layer_sizes=(), solver="lm", verbose=1), X, NOISY)
     *_, last = capsys.readouterr().out.splitlines()
     assert last == "The noise varies with the inputs, and the rows are weighted by its precision."
 
 
-@pytest.mark.parametrize("noise", ["constant", "varying"])
-def test_the_last_evidence_is_the_log_marginal_likelihood_of_z_scores(noise: str) -> None:
-    model = fitted(regressor(hidden_layer_sizes=(3,), solver="lm", noise=noise), X, y)
-    of_y = model.log_evidence_curve_[-1] - np.log(np.std(y))
-    assert of_y == pytest.approx(model.log_marginal_likelihood_ / len(y), rel=1e-3)
+@pytest.mark.parametrize(("noise", "hidden"), [("constant", (3,)), ("varying", ())])
+def test_the_last_evidence_is_the_log_marginal_likelihood_of_z_scores(
+    noise: str, hidden: tuple[int, ...]
+) -> None:
+    model = fitted(regressor(hidden_layer_sizes=hidden, solver="lm", noise=noise), X, NOISY)
+    assert model.noise_ == noise
+    of_y = model.log_evidence_curve_[-1] - np.log(np.std(NOISY))
+    assert of_y == pytest.approx(model.log_marginal_likelihood_ / len(y), rel=1e-4)
 
 
 def test_other_training_has_no_evidence_curve() -> None:
@@ -381,3 +385,37 @@ def test_partial_fit_lowers_an_adaptive_rate_as_scikit_learn_does() -> None:
     assert theirs._optimizer.learning_rate < 1e-3
     assert getattr(ours._left_off.solver, "rate", 1.0) < 1e-3
     assert ours.best_loss_ == min(ours.loss_curve_)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([], "a matrix of shape"),
+        ([np.ones((4, 2)), np.ones((4, 1))], "with as many n_in as the one before"),
+        ([np.ones((1, 2)), np.ones((3, 1))], "a matrix of shape"),
+        ([np.full((4, 2), np.nan), np.ones((3, 1))], "contains NaN"),
+        ([np.ones(4)], "Expected 2D array"),
+    ],
+)
+def test_weights_that_are_no_network_are_refused(weights: Any, message: str) -> None:
+    model = SigmoidMLPRegressor()
+    with pytest.raises(ValueError, match=message):
+        model.weights_ = weights
+    assert not hasattr(model, "weights_")
+
+
+def test_weights_for_other_columns_than_those_of_the_fit_are_refused() -> None:
+    model = fitted(regressor(hidden_layer_sizes=(2,), solver="gd"), X, y)
+    before = flat(model)
+    for shapes, message in (((3, 2), (3, 1)), "2 inputs"), (((4, 2), (3, 2)), "2 outputs"):
+        with pytest.raises(ValueError, match=message):
+            model.weights_ = [np.ones(shape) for shape in shapes]
+    np.testing.assert_array_equal(flat(model), before)
+
+
+def test_a_prediction_from_given_weights_needs_their_columns() -> None:
+    model = SigmoidMLPRegressor()
+    model.weights_ = [np.array([[0.0], [1.0]]), np.array([[0.0], [4.0]])]
+    assert model.predict([[0.0]]) == pytest.approx(2.0)  # 4 σ(0)
+    with pytest.raises(ValueError, match="X has 2 features, but the weights are for 1"):
+        model.predict([[0.0, 1.0]])

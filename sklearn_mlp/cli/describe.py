@@ -1,6 +1,7 @@
 """``sklearn-mlp report``: what a saved model is."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from .report import (
     say_relevance,
     say_scores,
 )
+
+if TYPE_CHECKING:
+    from ..regressor import SigmoidMLPRegressor
 
 
 def run(arguments: argparse.Namespace, meter: Meter) -> int:
@@ -39,10 +43,9 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
     return 0
 
 
-def _error_bars(network: object) -> str:
+def _error_bars(network: "SigmoidMLPRegressor") -> str:
     """Which parameters are uncertain in the error bars, and how they were calibrated."""
-    kind = network.posterior_kind_  # type: ignore[attr-defined]
-    posterior = network._model.posterior  # type: ignore[attr-defined]
+    kind, posterior = network.posterior_kind_, network._model.posterior
     members = getattr(posterior, "members", [posterior])
     factors = [float(np.ravel(getattr(m, "posterior", m).calibration)[0]) for m in members]
     widened = float(np.sqrt(max(factors)))
