@@ -73,15 +73,14 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
         The last training that has not made the leave-one-out errors larger, with its noise. If it
         is interrupted from the keyboard, the training before it.
     """
-    first = Fit(plan, monitor, train(plan, monitor))
-    if plan.noise_kind == "constant" or _is_cut_short(first):
-        return first
+    best = Fit(plan, monitor, train(plan, monitor))
+    if plan.noise_kind == "constant" or _is_cut_short(best):
+        return best
     few, in_hindsight = plan.rows.total_weight < LEAST_ROWS, plan.rule.name != "lm"
     if plan.noise_kind == "auto" and (few or in_hindsight):
-        return first  # in hindsight the posterior's own noise has been chosen, or will be
-    best = first
+        return best  # in hindsight the posterior's own noise has been chosen, or will be
     try:
-        for better in _with_noise(first, monitor_of):
+        for better in _with_noise(best, monitor_of):
             best = better
     except KeyboardInterrupt:
         warn("Training was interrupted; the best model so far is kept.", UserWarning)
@@ -100,6 +99,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
     if not _are_weights_tried(plan, noise.mean_weight):
         return
     trained = first.trained
+    del first  # of these only the best is needed, and each has a matrix over the weights
     for _ in range(MOST_ROUNDS):
         fitted, caught = _anew(plan, trained, found, monitor_of)
         if _is_cut_short(fitted):
