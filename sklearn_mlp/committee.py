@@ -35,7 +35,7 @@ from scipy.linalg import block_diag
 from ._typing import FloatArray
 from .curvature import step_cost
 from .monitor import Attempts, Monitor
-from .network import Network
+from .network import Network, PartialNetwork
 from .objective import Noise, Objective
 from .overflow import overflow
 from .posterior import (
@@ -47,7 +47,15 @@ from .posterior import (
 )
 from .rows import Block, Kernel, Sums, Work
 from .solvers.between_rows import LEAST_UNIT
-from .solvers.evidence import EvidenceMaximization, log_evidence_of, on_rows_of, uncertainty
+from .solvers.evidence import (
+    EvidenceMaximization,
+    log_evidence_of,
+    on_rows_of,
+    spread,
+    uncertainty,
+    with_a_precision_for_each_input,
+)
+from .solvers.forward_selection import chosen_inputs
 
 WIDTHS = (3, 6, 12, 25, 50, 100)
 """Units of the rungs."""
@@ -103,6 +111,8 @@ class Member:
         Its weight in the mean.
     n_rows : int
         Number of rows that it was trained on.
+    chosen : bool
+        Whether its inputs were chosen before training.
     """
 
     network: Network
@@ -110,6 +120,7 @@ class Member:
     converged: bool
     share: float = 1.0
     n_rows: int = 0
+    chosen: bool = False
 
     @property
     def depth(self) -> int:
@@ -361,6 +372,7 @@ class Climb:
 
     def __post_init__(self) -> None:
         self.members: list[Member] = []
+        self._highest: dict[str, list[float]] = {}
 
     def run(self, networks: Sequence[Network], monitor: Monitor) -> list[Member]:
         """Climb until a rung is no better than those below; the members with their shares.
@@ -377,34 +389,48 @@ class Climb:
         members = self._shared_out()
         if self.solver.exact or found.enough or found.interrupted:
             return members
-        network = max(members, key=lambda m: m.share).network
+        best = max(members, key=lambda m: m.share)
         calibration = self.solver.held_out_calibration(
-            self.objective_of(network), lambda: self.first_weights(network)
+            self.objective_of(best.network), self.first_weights, chosen=best.chosen
         )
         if calibration is None:
             return members
         return [replace(m, posterior=m.posterior.widened(calibration)) for m in members]
 
     def _climb(self, networks: Sequence[Network], found: Attempts[LaplacePosterior]) -> None:
+        """Climb with some of the inputs, if a selection has chosen them, and then with all."""
+        chosen = chosen_inputs(self.objective_of(networks[0]).rows)
+        if chosen is not None:
+            self._climb_with(networks, lambda network: PartialNetwork(network, chosen), found)
+        if not (self.solver.exact or found.enough):
+            self._climb_with(networks, lambda network: network, found)
+
+    def _climb_with(
+        self,
+        networks: Sequence[Network],
+        inputs_of: Callable[[Network], Network],
+        found: Attempts[LaplacePosterior],
+    ) -> None:
         """Climb with one hidden layer, and then try two where they may be worth it."""
-        deeper = []
+        deeper, n_before = list[Network | None](), len(self.members)
         for network in networks:
             n_below = len(self.members)
-            self._rung(network, found)
+            self._rung(inputs_of(network), found)
             if self.solver.exact or found.enough:
                 return
             if self.objective_of(network).loss.is_quadratic:  # whose errors can be compared
                 deeper.append(two_layers(network))
-            if not self._is_better(n_below):
+            if not self._is_better(n_before, n_below) or self._is_behind(n_before, n_below):
                 break
         for network in filter(None, deeper):
-            self._rung(network, found)
+            self._rung(inputs_of(network), found)
             if self.solver.exact or found.enough:
                 return
 
     def _shared_out(self) -> list[Member]:
         """The members with their shares. Those of one depth have them all."""
-        groups = [shared_out(list(group)) for _, group in groupby(self.members, _depth)]
+        members = sorted(self.members, key=_depth)
+        groups = [shared_out(list(group)) for _, group in groupby(members, _depth)]
         best = groups[0]
         for group in groups[1:]:
             if self._is_surely_better(group, best):
@@ -432,34 +458,55 @@ class Climb:
         variance = squares - fall**2 / objective.rows.total_weight
         return bool(fall > LEAST_ERRORS * np.sqrt(variance))
 
-    def _is_better(self, n_below: int) -> bool:
+    def _is_better(self, n_before: int, n_below: int) -> bool:
         """Whether the last rung is better than the members below it, by merit or by log p_loo."""
-        if n_below == 0:
+        if n_below == n_before:
             return True
-        evidence, leave_one_out = evidence_and_leave_one_out(self.members).T
-        least = LEAST_GAIN * uncertainty(self.objective_of(self.members[-1].network))
+        members, n = self.members[n_before:], n_below - n_before
+        evidence, leave_one_out = evidence_and_leave_one_out(members).T
+        least = LEAST_GAIN * uncertainty(self.objective_of(members[-1].network))
         return any(
-            quality[n_below:].max() > quality[:n_below].max() + least
+            quality[n:].max() > quality[:n].max() + least
             for quality in ((evidence + leave_one_out) / 2, leave_one_out)
         )
+
+    def _is_behind(self, n_before: int, n_below: int) -> bool:
+        """Whether as many units did better, or all numbers of units, with the chosen inputs."""
+        rung, rivals = self.members[n_below:], self.members[:n_before]
+        alike = [m for m in rivals if m.network.layer_sizes == rung[0].network.layer_sizes]
+        rivals = alike or rivals
+        merits = evidence_and_leave_one_out([*rivals, *rung]).mean(axis=1)
+        return bool(rivals) and bool(merits[: len(rivals)].max() > merits[len(rivals) :].max())
 
     def _rung(self, network: Network, found: Attempts[LaplacePosterior]) -> None:
         """The ascents of a network."""
         found.monitor.network = network
         objective = self.objective_of(network)
         coarse, heading = objective.coarse(), f"{units_of(network)} units, "
+        if isinstance(network, PartialNetwork):
+            heading = f"{network.reads.sum()} of {len(network.reads)} inputs, {heading}"
+        units = units_of(network)
+        ahead, highest = self._highest.get(units, ()), list[float]()
         for ascent in self.solver.ascents(
-            objective, coarse, lambda: self.first_weights(network), found, heading
+            objective, coarse, lambda: self.first_weights(network), found, heading, ahead
         ):
+            highest = max(highest, ascent.highest, key=lambda evidences: evidences[-1:])
             for posterior in ascent.posteriors:
                 converged = ascent.monitor.converged
                 self.members.append(self._member(network, posterior, converged=converged))
+        self._highest[units] = highest
 
     def _member(self, network: Network, posterior: LaplacePosterior, *, converged: bool) -> Member:
         """The result of an ascent over coarse rows, over the rows themselves, and calibrated."""
         objective = self.objective_of(network)
+        n_rows = objective.rows.n_rows
+        if not isinstance(network, PartialNetwork):
+            exact = calibrated(on_rows_of(objective, posterior), objective)
+            return Member(network, exact, converged, n_rows=n_rows)
+        posterior = with_a_precision_for_each_input(network, posterior)
         exact = calibrated(on_rows_of(objective, posterior), objective)
-        return Member(network, exact, converged, n_rows=objective.rows.n_rows)
+        whole = spread(network, exact)
+        return Member(network.whole, whole, converged, n_rows=n_rows, chosen=True)
 
 
 def units_of(network: Network) -> str:

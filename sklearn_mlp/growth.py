@@ -24,15 +24,14 @@ from numpy.random import RandomState
 
 from ._typing import BoolArray, FloatArray
 from .committee import Member, evidence_and_leave_one_out, shared_out, stitched, units_of
-from .curvature import FactorOfSome, step_cost
+from .curvature import step_cost
 from .monitor import Attempts, Monitor
 from .network import Network, PartialNetwork
 from .objective import Objective
-from .posterior import FLAT, LaplacePosterior, WeightGroups, calibrated, choice_of_inputs
+from .posterior import LaplacePosterior, WeightGroups, calibrated
 from .rows import Rows
 from .solvers.evidence import (
     EXACT_LOSS,
-    PRECISION_RANGE,
     SMALL_WEIGHTS,
     Ascent,
     EvidenceMaximization,
@@ -40,6 +39,7 @@ from .solvers.evidence import (
     log_evidence_of,
     on_rows_of,
     posterior_at,
+    spread,
     uncertainty,
 )
 
@@ -483,25 +483,10 @@ def without_dead_inputs(member: Member, objective: Objective) -> Member:
 
 def with_all_inputs(member: Member) -> Member:
     """The member as one of the whole network, in which the other inputs are dead."""
-    network, posterior = member.network, member.posterior
+    network = member.network
     if not isinstance(network, PartialNetwork):
         return member
-    groups = WeightGroups.by_layer(network.whole, per_input=True)
-    own = np.unique(groups.labels[network.kept])
-    own = own[own != FLAT]
-    alpha, gamma = np.full(len(groups.names), PRECISION_RANGE[1]), np.zeros(len(groups.names))
-    alpha[own], gamma[own] = posterior.alpha, posterior.gamma
-    factor = FactorOfSome(posterior.factor, network.kept, groups.per_parameter(alpha))
-    price = choice_of_inputs(gamma[groups.of_one_input]) - posterior.choice_of_inputs
-    whole = replace(
-        posterior,
-        w=network.spread(posterior.w),
-        groups=groups,
-        alpha=alpha,
-        gamma=gamma,
-        factor=factor,
-        log_evidence=posterior.log_evidence - price,
-    )
+    whole = spread(network, member.posterior)
     return replace(member, network=network.whole, posterior=whole)
 
 

@@ -442,6 +442,10 @@ class Objective:
         """The same objective over other rows."""
         return Objective(self.network, rows, self.alpha, self.loss, self.noise)
 
+    def of(self, network: Network) -> "Objective":
+        """The same objective of another network."""
+        return Objective(network, self.rows, self.alpha, self.loss, self.noise)
+
     def coarse(self) -> "Objective":
         """The same objective over z-scores that are rounded to a grid (see :meth:`Rows.coarse`).
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
+from scipy.special import gammaln
 
 from ._typing import FloatArray, IntArray
 from .curvature import Factor
@@ -388,15 +389,20 @@ def choice_of_inputs(gamma: FloatArray) -> float:
 
     The evidence of precisions that were fitted to the data is too high: with 100 inputs and 60 rows
     it is highest for a few dozen inputs that fit the noise. Fitting a precision gains one on
-    average (Akaike, 1980), or the number of determined weights if that is less. Whether an input
-    matters is one bit.
+    average (Akaike, 1980), or the number of determined weights if that is less. Which k of d inputs
+    matter is one choice of many: a prior that is uniform over k, and over the sets of k inputs,
+    gives each set the probability 1 / ((d + 1) C(d, k)) (Scott & Berger, 2010).
 
     Parameters
     ----------
     gamma : array of shape (n_inputs,)
-        How many weights of each input the data determine.
+        How many weights of each input the data determine. Less than one is a part of an input.
     """
-    return float(np.sum(np.log(2) + np.minimum(gamma, 1)))
+    if not len(gamma):
+        return 0.0
+    d, k = len(gamma), float(np.minimum(gamma, 1).sum())
+    sets = gammaln(d + 1) - gammaln(k + 1) - gammaln(d - k + 1)
+    return k + float(np.log(d + 1) + sets)
 
 
 def posterior_under_penalty(objective: Objective, w: FloatArray) -> LaplacePosterior:

@@ -33,7 +33,7 @@ from .losses import DEVIANCES, Loss
 from .memory import available_memory
 from .model import mean_r2, relevances, shares
 from .monitor import Attempts, Monitor
-from .network import Network
+from .network import Network, PartialNetwork
 from .noise import VaryingNoise
 from .objective import LossAndSquares, Objective, Predictions
 from .posterior import LaplacePosterior, Posterior
@@ -511,7 +511,8 @@ class Plan:
             w = self.network.initial_weights(self.rng, self.rule.gain)
             layers = self.network.layers(w)
             layers[-1][0] += _output_bias(self.loss, self.data.rows)
-            layers = change_units(layers, units, units)  # constant inputs are ignored
+            if not isinstance(self.network, PartialNetwork):
+                layers = change_units(layers, units, units)  # constant inputs are ignored
         else:
             layers = _in_units(self.start.weights, self.network, units)
         return np.concatenate([W.ravel() for W in layers]).astype(self.data.rows.dtype)

@@ -20,22 +20,26 @@ import numpy as np
 from numpy.random import RandomState
 
 from .._typing import FloatArray
+from ..curvature import FactorOfSome
 from ..monitor import Attempts, Monitor
-from ..network import Network
+from ..network import Network, PartialNetwork
 from ..objective import Objective, Point, Precisions
 from ..posterior import (
+    FLAT,
     LEAST_FREE_ROWS,
     NOISE_RANGE,
     LaplacePosterior,
     LeaveOneOutErrors,
     WeightGroups,
     calibrated,
+    choice_of_inputs,
     laplace,
     with_normalizer,
 )
 from ..rows import GRID
 from .base import Solver
 from .between_rows import bends_where_rows_are, has_spikes, is_tame
+from .forward_selection import chosen_inputs
 from .levenberg_marquardt import Damping, step
 from .variable_projection import VariableProjection
 
@@ -222,6 +226,59 @@ def linear_posterior(objective: Objective) -> LaplacePosterior:
     return ascent.posterior
 
 
+def posterior_of_whole(
+    network: PartialNetwork, posterior: LaplacePosterior, objective: Objective
+) -> LaplacePosterior:
+    """The posterior of the whole network, in which the other inputs are dead.
+
+    Parameters
+    ----------
+    network : PartialNetwork
+    posterior : LaplacePosterior
+    objective : Objective
+        Of the network.
+    """
+    posterior = on_rows_of(objective, with_a_precision_for_each_input(network, posterior))
+    return spread(network, posterior)
+
+
+def spread(network: PartialNetwork, posterior: LaplacePosterior) -> LaplacePosterior:
+    """The posterior of the whole network, in which the other inputs are dead.
+
+    Parameters
+    ----------
+    network : PartialNetwork
+    posterior : LaplacePosterior
+        That of its parameters, with a precision for each input.
+    """
+    groups = WeightGroups.by_layer(network.whole, per_input=True)
+    own = np.unique(groups.labels[network.kept])
+    own = own[own != FLAT]
+    alpha, gamma = np.full(len(groups.names), PRECISION_RANGE[1]), np.zeros(len(groups.names))
+    alpha[own], gamma[own] = posterior.alpha, posterior.gamma
+    factor = FactorOfSome(posterior.factor, network.kept, groups.per_parameter(alpha))
+    price = choice_of_inputs(gamma[groups.of_one_input]) - posterior.choice_of_inputs
+    return replace(
+        posterior,
+        w=network.spread(posterior.w),
+        groups=groups,
+        alpha=alpha,
+        gamma=gamma,
+        factor=factor,
+        log_evidence=posterior.log_evidence - price,
+    )
+
+
+def with_a_precision_for_each_input(
+    network: Network, posterior: LaplacePosterior
+) -> LaplacePosterior:
+    """The same precisions, one for each input. What follows from them is not computed anew."""
+    groups = WeightGroups.by_layer(network, per_input=True)
+    return replace(
+        posterior, groups=groups, alpha=groups.carried_from(posterior.groups, posterior.alpha)
+    )
+
+
 def on_rows_of(objective: Objective, posterior: LaplacePosterior) -> LaplacePosterior:
     """The posterior with the same weights and precisions over the rows of an objective."""
     point = Point(posterior.w, objective.gauss_newton(posterior.w))
@@ -275,12 +332,16 @@ class EvidenceMaximization(Solver):
         """
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         coarse = objective.coarse()
+        with_some = None
         with found.until_interrupted():
-            for _ in self.ascents(objective, coarse, lambda: w, found):
-                pass
+            with_some, ahead = self._ascend_with_some_inputs(objective, found)
+            if not (self.exact or found.enough):
+                for _ in self.ascents(objective, coarse, lambda: w, found, ahead=ahead):
+                    pass
             if not (self.exact or found.enough):
                 self._ascend_from_linear(coarse, found)
         posterior = found.close()
+        chosen = posterior is with_some
         if monitor.early_stopping and monitor.best_weights is not None:
             posterior = posterior_at(monitor.best_weights, objective, posterior)
         elif coarse is not objective:
@@ -289,9 +350,7 @@ class EvidenceMaximization(Solver):
             monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
         posterior = with_normalizer(calibrated(posterior, objective), objective)
         if not (self.exact or found.enough or found.interrupted):
-            calibration = self.held_out_calibration(
-                objective, lambda: objective.network.initial_weights(self.rng, SMALL_WEIGHTS)
-            )
+            calibration = self.held_out_calibration(objective, self._small_weights, chosen=chosen)
             if calibration is not None:
                 posterior = posterior.widened(calibration)
         self._posterior = posterior
@@ -308,15 +367,18 @@ class EvidenceMaximization(Solver):
         first_weights: Callable[[], FloatArray],
         found: Attempts[LaplacePosterior],
         heading: str = "",
+        ahead: Sequence[float] = (),
     ) -> "Iterator[Ascent]":
         """An ascent from each of the starting precisions, until a callback says it is enough.
 
         If one comes near to an exact function, that function is searched for, once. If it is found,
         there is no other ascent, and this one does not count. An ascent that is far behind the best
-        before it is given up.
+        before it is given up, and so is one that is far behind `ahead`, the highest evidence of
+        another network after each re-estimation.
         """
-        searched, allowed = False, self.behind * uncertainty(coarse)
-        highest: list[float] = []  # of the best ascent so far, after each re-estimation
+        behind = BEHIND if ahead else self.behind
+        searched, allowed = False, behind * uncertainty(coarse)
+        highest = list(ahead)  # of the best ascent so far
         starts = STARTS if objective.loss.dispersion is None else KNOWN_NOISE_STARTS
         for i, (alpha, beta) in enumerate(starts, 1):
             name = f"{heading}ascent {i} of {len(starts)}"
@@ -341,8 +403,51 @@ class EvidenceMaximization(Solver):
                 return
             del ascent  # the next needs the room of its matrices
 
+    def _small_weights(self, network: Network) -> FloatArray:
+        return network.initial_weights(self.rng, SMALL_WEIGHTS)
+
+    def _ascend_with_some_inputs(
+        self, objective: Objective, found: Attempts[LaplacePosterior]
+    ) -> tuple[LaplacePosterior | None, Sequence[float]]:
+        """Ascents with the inputs that a selection has chosen, if they are some of many.
+
+        Returns
+        -------
+        posterior : LaplacePosterior or None
+            That of the best ascent, as one of the whole network.
+        highest : sequence of float
+            Its highest evidence so far, after each re-estimation.
+        """
+        chosen = None
+        if len(objective.network.shapes) > 1 and not found.monitor.early_stopping:
+            chosen = chosen_inputs(objective.rows)
+        if chosen is None:
+            return None, ()
+        network = PartialNetwork(objective.network, chosen)
+        some, highest = objective.of(network), list[float]()
+        name = f"{chosen.sum()} of {len(chosen)} inputs"
+        monitor = found.begin("chosen inputs", name, None)
+        monitor.network = network
+        ascents: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
+        posterior, w = None, np.zeros(network.n_parameters)
+        try:
+            for ascent in self.ascents(
+                some, some.coarse(), lambda: self._small_weights(network), ascents
+            ):
+                highest = max(highest, ascent.highest, key=lambda evidences: evidences[-1:])
+        finally:  # interrupted ascents count too
+            if ascents.found is not None:
+                posterior, w = ascents.close(), ascents.found.w
+                posterior = posterior_of_whole(network, posterior, some)
+            found.end(monitor, posterior, w)
+        return posterior, highest
+
     def held_out_calibration(
-        self, objective: Objective, first_weights: Callable[[], FloatArray]
+        self,
+        objective: Objective,
+        first_weights: Callable[[Network], FloatArray],
+        *,
+        chosen: bool,
     ) -> FloatArray | None:
         """By what the variances of predictions are too small, if inputs were chosen among many.
 
@@ -355,7 +460,10 @@ class EvidenceMaximization(Solver):
         objective : Objective
             Of the network, over all rows.
         first_weights : callable
-            Makes random weights.
+            Makes random weights of a network.
+        chosen : bool
+            Whether the network has inputs that were chosen before training. Then they are chosen
+            anew, without those rows.
 
         Returns
         -------
@@ -370,7 +478,11 @@ class EvidenceMaximization(Solver):
         monitor = Monitor(tol=0.0, n_iter_no_change=self.max_iter)
         found: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
         some = objective.over(rest)
-        for _ in solver.ascents(some, some.coarse(), first_weights, found):
+        reads = chosen_inputs(rest) if chosen else None
+        if reads is not None:
+            network = PartialNetwork(network, reads)
+            some = some.of(network)
+        for _ in solver.ascents(some, some.coarse(), lambda: first_weights(network), found):
             pass
         posterior = found.close()
         errors = LeaveOneOutErrors(
