@@ -429,7 +429,8 @@ class EvidenceMaximization(Solver):
         monitor = found.begin("chosen inputs", name, None)
         monitor.network = network
         ascents: Attempts[LaplacePosterior] = Attempts(monitor, log_evidence_of)
-        posterior, w = None, np.zeros(network.n_parameters)
+        posterior: LaplacePosterior | None = None
+        w: FloatArray = np.zeros(network.n_parameters)
         try:
             for ascent in self.ascents(
                 some, some.coarse(), lambda: self._small_weights(network), ascents
@@ -437,8 +438,9 @@ class EvidenceMaximization(Solver):
                 highest = max(highest, ascent.highest, key=lambda evidences: evidences[-1:])
         finally:  # interrupted ascents count too
             if ascents.found is not None:
-                posterior, w = ascents.close(), ascents.found.w
-                posterior = posterior_of_whole(network, posterior, some)
+                found_with_some = ascents.close()
+                w = found_with_some.w
+                posterior = posterior_of_whole(network, found_with_some, some)
             found.end(monitor, posterior, w)
         return posterior, highest
 

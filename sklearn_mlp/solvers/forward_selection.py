@@ -77,12 +77,13 @@ def chosen_inputs(rows: Rows) -> BoolArray | None:
     >>> import numpy as np
     >>> from sklearn_mlp.rows import Rows
     >>> from sklearn_mlp.solvers.forward_selection import chosen_inputs
-    >>> X = np.random.RandomState(0).randn(60, 20)
-    >>> y = X[:, [3]] ** 2 + X[:, [7]]
+    >>> random = np.random.RandomState(0)
+    >>> X = random.randn(100, 20)
+    >>> y = np.sin(2 * X[:, [3]]) + X[:, [7]] + 0.1 * random.randn(100, 1)
     >>> np.flatnonzero(chosen_inputs(Rows(X, y)))
     array([3, 7])
     """
-    n_inputs = rows.n_columns
+    n_inputs = rows.n_inputs
     if n_inputs < LEAST_INPUTS or rows.total_weight >= ROWS_PER_INPUT * n_inputs:
         return None
     chosen = np.zeros(n_inputs, bool)
@@ -118,8 +119,8 @@ def _extended(
     """The selection with more functions of one kind, or itself if none of them are better."""
     selection, n_tried = best, 0
     while n_tried < NO_BETTER and sum(selection.numbers) < candidates.most:
-        found = next_of(selection)
-        if found is None or not selection.residuals.any():
+        found = next_of(selection) if selection.residuals.any() else None
+        if found is None:
             break
         selection, n_tried = candidates.added(selection, found), n_tried + 1
         if selection.criterion < best.criterion:
