@@ -19,7 +19,12 @@ from benchmarks.problem_map import PROBLEMS
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Predictions
-from sklearn_mlp.posterior import LaplacePosterior, PredictiveVariances, calibrated
+from sklearn_mlp.posterior import (
+    LaplacePosterior,
+    PredictiveVariances,
+    calibrated,
+    choice_of_inputs,
+)
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers.evidence import SMALL_WEIGHTS, STARTS, Ascent
 
@@ -33,6 +38,7 @@ COSTS: dict[str, Callable[[np.ndarray], float]] = {
     "log 2": lambda gamma: np.log(2) * len(gamma),
     "1": lambda gamma: 1.0 * len(gamma),
     "log 2 + min(gamma, 1)": lambda gamma: float(np.sum(np.log(2) + np.minimum(gamma, 1))),
+    "a set of inputs": choice_of_inputs,
     "never": lambda gamma: np.inf,
 }
 """The cost of the precisions, by the number of weights of each input that the data determine."""
