@@ -279,6 +279,10 @@ class Network:
         """The rows of ``inputs`` that the network reads: here all."""
         return inputs
 
+    def first_layer(self, w: FloatArray) -> FloatArray:
+        """The matrix of the first layer, with a row for each of the inputs: here as it is."""
+        return self.layers(w)[0]
+
     def read_out(self, W: FloatArray, a: FloatArray, workspace: Workspace) -> FloatArray:
         """The output layer alone: ŷ = Wᵀ a."""
         return np.matmul(W.T, a, out=workspace.prediction)
@@ -430,6 +434,10 @@ class PartialNetwork(Network):
     def seen(self, inputs: FloatArray) -> FloatArray:
         """The rows of ``inputs`` that the network reads, as a copy."""
         return inputs[self._rows]
+
+    def first_layer(self, w: FloatArray) -> FloatArray:
+        """The matrix of the first layer, with 0 for the inputs that the network does not read."""
+        return self.whole.layers(self.spread(w))[0]
 
     def spread(self, values: FloatArray, rest: float = 0.0) -> FloatArray:
         """A value for each parameter of `whole`, from one for each of its own; else `rest`."""

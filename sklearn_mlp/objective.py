@@ -34,7 +34,14 @@ from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
 from .activations import OUTPUT_ACTIVATIONS
-from .curvature import Curvature, DenseCurvature, RowCurvature, diagonal
+from .curvature import (
+    LOST,
+    Curvature,
+    DenseCurvature,
+    RowCurvature,
+    diagonal,
+    least_squares_by_rows,
+)
 from .losses import Loss, SquaredError
 from .network import Network
 from .rows import Accumulator, Block, Kernel, RowKernel, Rows, Sums, Work
@@ -312,6 +319,24 @@ class OutputLayerProducts(NetworkKernel):
         Phi = self.last_hidden(block, work)
         weighted = Phi if block.weights is None else Phi * block.weights
         return Sums(weighted @ Phi.T, weighted @ block.targets.T)
+
+
+@dataclass(frozen=True, eq=False)
+class OutputLayerRows(NetworkKernel):
+    """√s Φ and √s Y, of shapes (n_inputs of the output layer, n_rows) and (n_outputs, n_rows)."""
+
+    size: ClassVar[str] = "jacobian"
+
+    @property
+    def floats_per_row(self) -> int:
+        """As the Jacobian's."""
+        return self.jacobian_floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
+        """The columns of a block, as copies in float64."""
+        root = 1.0 if block.weights is None else np.sqrt(block.weights)
+        Phi = self.last_hidden(block, work) * root
+        return Phi.astype(np.float64, copy=False), (block.targets * root).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -595,8 +620,9 @@ class Objective:
             min over C    ½ Σ_k β_k ‖Φ C_k - Y_k‖² + ½ Σ α C²,
 
         with Φ the input of the output layer. It is solved by the normal equations, without the
-        directions that are lost in their rounding. An output whose equations overflow stays as it
-        is. For the squared error only.
+        directions that are lost in their rounding. If there are fewer rows than inputs of the
+        output layer, their dual in the rows is solved. An output whose equations overflow stays as
+        it is. For the squared error only.
 
         Parameters
         ----------
@@ -607,15 +633,23 @@ class Objective:
         -------
         array of shape (n_parameters,)
         """
-        gram, products = self.rows.sum(OutputLayerProducts(self.network, w))
         best = w.copy()
         C, alpha = self.network.layers(best)[-1], self.network.layers(precisions.prior)[-1]
+        if self.rows.n_rows < len(C):
+            parts = self.rows.map(OutputLayerRows(self.network, w))
+            Phi, Y = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+            for k, root in enumerate(np.sqrt(precisions.beta)):
+                G, y = root * Phi, root * Y[k]
+                if np.isfinite(np.vdot(G, G)) and np.isfinite(y).all():
+                    C[:, k] = least_squares_by_rows(G, y, alpha[:, k])
+            return best
+        gram, products = self.rows.sum(OutputLayerProducts(self.network, w))
         for k, beta in enumerate(precisions.beta):
             A = beta * gram + np.diag(alpha[:, k])
             if not np.isfinite(A).all():
                 continue
             values, vectors = eigh(A)
-            values[values < 1e-14 * values[-1]] = np.inf
+            values[values < LOST * values[-1]] = np.inf
             C[:, k] = vectors @ ((vectors.T @ (beta * products[:, k])) / values)
         return best
 

@@ -5,7 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sklearn_mlp.curvature import DenseCurvature, FactorOfSome, RowCurvature, step_cost
+from sklearn_mlp.curvature import (
+    DenseCurvature,
+    FactorOfSome,
+    RowCurvature,
+    least_squares_by_rows,
+    step_cost,
+)
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import WeightGroups, laplace
@@ -91,6 +97,31 @@ def test_a_damped_system_is_solved(n_flat: int, damping: float) -> None:
     A = s.matrix + damping * np.eye(N_PARAMETERS)
     residual = A @ solve(b) - b
     assert np.abs(residual).max() < 1e-8 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("n_flat", [0, 1, 4, N_PARAMETERS])
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_least_squares_by_rows_are_those_by_parameters(n_flat: int, spread: float) -> None:
+    """Those of NumPy with a row for each penalty; of several solutions the shortest."""
+    rng = np.random.default_rng(0)
+    G, y = rng.normal(size=(N_PARAMETERS, N_ROWS)), rng.normal(size=N_ROWS)
+    p = 10.0 ** rng.uniform(-spread, spread, N_PARAMETERS)
+    p[:n_flat] = 0
+    rows = np.vstack([G.T, np.diag(np.sqrt(p))])
+    expected = np.linalg.lstsq(rows, np.append(y, np.zeros(N_PARAMETERS)), rcond=1e-10)[0]
+    np.testing.assert_allclose(least_squares_by_rows(G, y, p), expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-10, 1.0])
+def test_rows_that_contradict_each_other_are_fitted_by_their_mean(p: float) -> None:
+    rng = np.random.default_rng(0)
+    g, y = rng.normal(size=(N_PARAMETERS, 3)), np.array([1.0, -2.0, 5.0])
+    twice, both = np.hstack([g, g]), np.append(y - 3, y + 3)
+    prior = np.append(0.0, np.full(N_PARAMETERS - 1, p))
+    found = least_squares_by_rows(twice, both, prior)
+    expected = least_squares_by_rows(np.sqrt(2) * g, np.sqrt(2) * y, prior)
+    np.testing.assert_allclose(g.T @ found, g.T @ expected, rtol=1e-6)
+    np.testing.assert_allclose(prior @ found**2, prior @ expected**2, rtol=1e-3)
 
 
 def test_rows_say_of_a_dead_weight_that_nothing_is_determined() -> None:

@@ -12,6 +12,7 @@ from scipy.linalg import cholesky
 from scipy.stats import norm, poisson
 from sklearn.datasets import make_friedman1
 from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.curvature import DenseCurvature, DenseFactor, RowCurvature
@@ -269,6 +270,26 @@ def test_evidences_that_overflow_are_refused() -> None:
             SigmoidMLPRegressor(loss="poisson", random_state=98, max_iter=4),
             np.array([[1.0], [3.0]]), np.array([3e299, 1e300]),
         )  # fmt: skip
+
+
+# More columns than rows, by far --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+def test_ten_thousand_columns_of_fifty_rows_are_ridge_regression(
+    kind: Any, standardize: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    wide = rng.normal(size=(50, 10_000)) * (rng.uniform(size=(50, 10_000)) < 0.3) + 0.0
+    y, s = wide[:, :5].sum(axis=1) + 0.3 * rng.normal(size=50), rng.uniform(0.5, 2, 50)
+    model = regressor((), solver="lm", alpha=30.0, standardize=standardize)
+    model.fit(kind(wide), y, s)
+    scaler = StandardScaler(with_mean=standardize, with_std=standardize).fit(wide, sample_weight=s)
+    ridge = Ridge(alpha=30.0, solver="cholesky").fit(scaler.transform(wide), y, s)
+    np.testing.assert_allclose(model.predict(kind(wide)), ridge.predict(scaler.transform(wide)))
+    scale = scaler.scale_ if standardize else 1.0
+    np.testing.assert_allclose(model.coefs_[0].ravel(), ridge.coef_ / scale, rtol=1e-8, atol=1e-12)
 
 
 # Counts and amounts -----------------------------------------------------------------------------
