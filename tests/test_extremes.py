@@ -84,6 +84,45 @@ def test_large_float32_values_are_no_raw_warning() -> None:
         regressor().fit(huge, huge[:, 0])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "unit"),
+    [(np.float32, 1e-37), (np.float32, 1e37), (np.float64, 1e-307)],
+)
+@pytest.mark.parametrize("alpha", ["auto", 1.0])
+def test_the_ends_of_the_range_of_a_dtype_are_units_like_any_other(
+    dtype: Any, unit: float, alpha: Any
+) -> None:
+    ordinary = regressor((), solver="lm", alpha=alpha).fit(X, Y).predict(X_NEW, return_std=True)
+    extreme = regressor((), solver="lm", alpha=alpha).fit((X * unit).astype(dtype), Y)
+    found = extreme.predict((X_NEW * unit).astype(dtype), return_std=True)
+    for ours, expected in zip(found, ordinary, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [(np.float32, 1e-40), (np.float64, 1e-310)])
+@pytest.mark.parametrize("in_dask", [False, True], ids=["", "Dask"])
+def test_columns_whose_weights_would_overflow_count_as_constant_and_a_warning_says_so(
+    dtype: Any, unit: float, in_dask: bool
+) -> None:
+    tiny: Any = X.astype(dtype)
+    tiny[:, [1, 3]] *= dtype(unit)
+    data: tuple[Any, ...] = (tiny, Y)
+    if in_dask:
+        da = pytest.importorskip("dask.array")
+        data = tuple(da.from_array(part, chunks=(50, *part.shape[1:])) for part in data)
+    with pytest.warns(UserWarning, match=rf"numbers 1, 3\) vary by so little.* in {tiny.dtype} "):
+        model = regressor((), solver="lm", alpha=1.0).fit(*data)
+    np.testing.assert_array_equal(model.coefs_[0][[1, 3]], 0)
+    without = regressor((), solver="lm", alpha=1.0).fit(X[:, [0, 2, 4]], Y)
+    np.testing.assert_allclose(model.coefs_[0][[0, 2, 4]], without.coefs_[0], rtol=1e-4)
+
+
+def test_targets_that_vary_by_too_little_count_as_constant_and_a_warning_says_so() -> None:
+    with pytest.warns(UserWarning, match="y varies by so little"):
+        model = regressor(()).fit(X, Y * 1e-310)
+    np.testing.assert_allclose(model.predict(X), (Y * 1e-310).mean(), rtol=1e-9)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_error_bars_of_a_constant_are_not_zero(dtype: Any) -> None:
     model = regressor().fit(X.astype(dtype), np.full(N, 0.1, dtype))
