@@ -61,6 +61,15 @@ def diagonal(A: FloatArray) -> FloatArray:
     return np.einsum("ii->i", A)
 
 
+def _touched(squares: FloatArray) -> BoolArray:
+    """Where the derivatives by a parameter are not all 0, by their sum of squares.
+
+    They are 0 for the weights of a column that does not vary. If all are 0, all count.
+    """
+    touched: BoolArray = squares > 0
+    return touched if touched.any() else ~touched
+
+
 class Factor(Protocol):
     """A, factorised.
 
@@ -145,7 +154,7 @@ class Curvature(Protocol):
     Attributes
     ----------
     mean : float
-        The mean of the diagonal of A.
+        The mean of the diagonal of A, over the parameters of which the data say something.
     """
 
     @property
@@ -185,8 +194,9 @@ class DenseCurvature:
 
     @property
     def mean(self) -> float:
-        """The mean of the diagonal of A."""
-        return float(np.abs(diagonal(self.A)).mean())
+        """The mean of the diagonal of A, over the parameters of which the data say something."""
+        squares = np.sum([diagonal(H_k) for H_k in self.H], axis=0)
+        return float(np.abs(diagonal(self.A))[_touched(squares)].mean())
 
     def damped(self, damping: FloatArray) -> Solve | None:
         """How to solve systems with A + diag(damping); None if it is not definite."""
@@ -293,8 +303,9 @@ class RowCurvature:
 
     @property
     def mean(self) -> float:
-        """The mean of the diagonal of A."""
-        return float((np.vdot(self.G, self.G) + self.prior.sum()) / len(self.G))
+        """The mean of the diagonal of A, over the parameters of which the data say something."""
+        squares = np.einsum("pr,pr->p", self.G, self.G)
+        return float((squares + self.prior)[_touched(squares)].mean())
 
     @property
     def flat(self) -> BoolArray:
@@ -305,7 +316,8 @@ class RowCurvature:
 
     def damped(self, damping: FloatArray) -> Solve | None:
         """How to solve systems with A + diag(damping); None if it is not definite."""
-        least = LEAST_DAMPING * float(np.vdot(self.G, self.G)) / len(self.G)
+        squares = np.einsum("pr,pr->p", self.G, self.G)
+        least = LEAST_DAMPING * float(squares[_touched(squares)].mean())
         factor = RowFactor.of(self.G, self.prior + np.maximum(damping, least), self.flat)
         return None if factor is None else lambda b: factor.solve(b[:, np.newaxis])[:, 0]
 

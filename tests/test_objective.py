@@ -166,7 +166,7 @@ def test_the_best_output_layer_of_few_rows_is_that_of_their_copies(
         rows = Rows(X.repeat(copies, axis=0), Y.repeat(copies, axis=0), s.repeat(copies) / copies)
         objective = Objective(network, rows, 0.0)
         best.append(objective.with_best_output(w, Precisions(np.array([0.5, 3.0]), prior)))
-    np.testing.assert_allclose(*best, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(best[0], best[1], rtol=1e-8, atol=1e-10)
     assert not np.allclose(best[0], w)
 
 

@@ -289,9 +289,7 @@ class EvidenceMaximization(Solver):
             monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
         posterior = with_normalizer(calibrated(posterior, objective), objective)
         if not (self.exact or found.enough or found.interrupted):
-            calibration = self.held_out_calibration(
-                objective, lambda: objective.network.initial_weights(self.rng, SMALL_WEIGHTS)
-            )
+            calibration = self.held_out_calibration(objective, lambda: self._fresh(objective))
             if calibration is not None:
                 posterior = posterior.widened(calibration)
         self._posterior = posterior
@@ -424,6 +422,11 @@ class EvidenceMaximization(Solver):
             found.end(monitor, posterior, ascent.point.w if posterior is None else posterior.w)
         return exact
 
+    def _fresh(self, objective: Objective) -> FloatArray:
+        """New small random weights."""
+        varies = objective.rows.units.inputs.varies
+        return objective.network.initial_weights(self.rng, SMALL_WEIGHTS, varies)
+
     def _exact_candidates(
         self, objective: Objective, ascent: "Ascent", search: Attempts[LaplacePosterior]
     ) -> Iterator[tuple[Monitor, FloatArray]]:
@@ -445,7 +448,7 @@ class EvidenceMaximization(Solver):
                 w = solver.minimize(objective, w, attempt)
             yield attempt, w
             steps -= attempt.n_iter
-            w = network.initial_weights(self.rng, SMALL_WEIGHTS)
+            w = self._fresh(objective)
 
 
 @contextmanager
@@ -722,7 +725,9 @@ class Ascent:
         return bool(risen < uncertainty(self.objective))
 
     def _give_each_input_a_precision(self) -> None:
-        finer = WeightGroups.by_layer(self.objective.network, per_input=True)
+        network, varies = self.objective.network, self.objective.rows.units.inputs.varies
+        whole = len(varies) == network.layer_sizes[0]  # else it reads none but inputs that vary
+        finer = WeightGroups.by_layer(network, per_input=True, varies=varies if whole else None)
         alpha = finer.carried_from(self.groups, self.alpha)
         self.groups, self.alpha, self.per_input = finer, alpha, True
         self.evidences, self.n_below = [], 0
