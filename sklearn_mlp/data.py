@@ -22,6 +22,13 @@ from .overflow import unwarned
 from .rows import Rows, refuse_extreme_weights
 from .standardize import Moments, Scaling, Units
 
+FARTHEST_OUTLIER = 1e9
+"""A robust loss sees an outlier no further from the center than this, in robust deviations of y.
+
+The loss grows linearly there, so the gradient does not change. But in the sum with a loss of 1e16
+or more, the losses of the other rows are lost in rounding, and no descent sees them.
+"""
+
 
 class Given(NamedTuple):
     """The unchecked data that :meth:`SigmoidMLPRegressor.fit` was given."""
@@ -410,4 +417,5 @@ def _units(moments: tuple[Moments, Moments], loss: Loss, dtype: DTypeLike) -> Un
     inputs = Scaling.of(moments[0], dtype)
     if loss.out_activation != "identity":
         return Units(inputs, Scaling.identity(len(moments[1].mean)))
-    return Units(inputs, Scaling.of(moments[1], np.float64))
+    outputs = Scaling.of(moments[1], np.float64)
+    return Units(inputs, replace(outputs, limit=FARTHEST_OUTLIER) if loss.is_robust else outputs)

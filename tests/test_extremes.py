@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from scipy.linalg import cho_factor, cho_solve, cholesky, hadamard
 from scipy.stats import norm, poisson
 from sklearn.datasets import make_friedman1
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, QuantileRegressor, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPRegressor
@@ -404,6 +404,32 @@ def test_an_outlier_is_fitted_as_ridge_regression_does(outlier: float) -> None:
     assert np.isfinite(mean).all()
     np.testing.assert_array_less(0.03 * outlier, std)
     np.testing.assert_array_less(std, outlier)
+
+
+@pytest.mark.parametrize("outlier", [1e30, 1e150, -1e300])
+@pytest.mark.parametrize(("dtype", "rel"), [(np.float32, 0.1), (np.float64, 0.01)])
+def test_of_an_outlier_a_median_knows_only_the_side(outlier: float, dtype: Any, rel: float) -> None:
+    """The linear programme of scikit-learn has the same solution for an outlier of any size."""
+    y, moderate = Y.copy(), Y.copy()
+    y[7], moderate[7] = outlier, 1e3 * np.sign(outlier)
+    median = regressor((), loss="pinball", alpha=0, max_iter=2_000, max_fun=10**5)
+    median = fitted(median, X.astype(dtype), y)
+    theirs = QuantileRegressor(alpha=0).fit(X, moderate)
+    ours, best = (np.abs(np.delete(Y - m.predict(X), 7)).mean() for m in (median, theirs))
+    assert ours == pytest.approx(best, rel=rel)
+
+
+@pytest.mark.parametrize("hidden", [(), (3,)])
+@pytest.mark.parametrize("solver", ["lbfgs", "lm"])
+def test_the_size_of_an_outlier_does_not_matter_to_a_robust_loss(
+    hidden: tuple[int, ...], solver: str
+) -> None:
+    one, other = Y.copy(), Y.copy()
+    one[7], other[7] = 1e12, 1e300
+    model = regressor(hidden, loss="huber", solver=solver, alpha=1.0, max_iter=50)
+    found = fitted(model, X, one).predict(X)
+    np.testing.assert_allclose(fitted(model, X, other).predict(X), found, rtol=1e-9)
+    assert np.corrcoef(np.delete(found, 7), np.delete(Y, 7))[0, 1] > 0.8
 
 
 # Saturated units ----------------------------------------------------------------------------
