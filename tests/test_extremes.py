@@ -1,6 +1,9 @@
 """Data at the edge of what numbers can hold: a right answer, or an error that says what to do."""
 
 import pickle
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +26,7 @@ from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.overflow import unwarned
 from sklearn_mlp.posterior import WeightGroups, laplace
 from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers.between_rows import has_spikes
 from tests.helpers import fitted
 
 N = 150
@@ -522,6 +526,17 @@ def test_a_posterior_of_three_thousand_parameters_by_rows_is_that_of_their_matri
 # More columns than rows, by far --------------------------------------------------------------
 
 
+@contextmanager
+def no_square_matrix(order: int) -> Iterator[None]:
+    """Refuse as much memory as a matrix of this order takes."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 8 * order**2 / 4
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
 def test_ten_thousand_columns_of_fifty_rows_are_ridge_regression(
@@ -531,12 +546,30 @@ def test_ten_thousand_columns_of_fifty_rows_are_ridge_regression(
     wide = rng.normal(size=(50, 10_000)) * (rng.uniform(size=(50, 10_000)) < 0.3) + 0.0
     y, s = wide[:, :5].sum(axis=1) + 0.3 * rng.normal(size=50), rng.uniform(0.5, 2, 50)
     model = regressor((), solver="lm", alpha=30.0, standardize=standardize)
-    model.fit(kind(wide), y, s)
+    with no_square_matrix(10_000):
+        model.fit(kind(wide), y, s)
     scaler = StandardScaler(with_mean=standardize, with_std=standardize).fit(wide, sample_weight=s)
     ridge = Ridge(alpha=30.0, solver="cholesky").fit(scaler.transform(wide), y, s)
     np.testing.assert_allclose(model.predict(kind(wide)), ridge.predict(scaler.transform(wide)))
     scale = scaler.scale_ if standardize else 1.0
     np.testing.assert_allclose(model.coefs_[0].ravel(), ridge.coef_ / scale, rtol=1e-8, atol=1e-12)
+
+
+def test_a_spike_is_seen_among_ten_thousand_columns() -> None:
+    """Two steep units between two rows, next to one another, whose outputs add up there."""
+    rng = np.random.default_rng(0)
+    network, wide = Network([10_000, 2, 1], "sigmoid"), rng.normal(size=(20, 10_000))
+    x = np.sort(wide[:, 7])
+    middle = (x[9] + x[10]) / 2
+    w = np.zeros(network.n_parameters)
+    first, last = network.layers(w)
+    steep = 200 / (x[10] - x[9])
+    first[8], first[0] = steep, -steep * (middle + np.array([-0.1, 0.1]) * (x[10] - x[9]))
+    objective = Objective(network, Rows(wide, np.sin(wide[:, :1])), 0.0)
+    for height, expected in ((100.0, True), (0.1, False)):
+        last[1:, 0] = height, -height
+        with no_square_matrix(10_000), unwarned():
+            assert has_spikes(objective, w) == expected
 
 
 # Counts and amounts -----------------------------------------------------------------------------
