@@ -230,7 +230,8 @@ def check_target(table: pd.DataFrame, target: str) -> None:
         where = f" in row {first.index[0] + 1:,}" if len(first) else ""
         example = str(first.iloc[0]) if len(first) else ""
         raise InputError(
-            f"the target {target!r} is not numeric: it has values like {example!r}{where}"
+            f"the target {target!r} is not numeric: it has values like {example!r}{where}. "
+            "Write numbers there, or nothing: rows with an empty cell are left out"
         )
     if np.isinf(y).any():
         raise InputError(f"the target {target!r} has infinite values")
