@@ -98,6 +98,11 @@ def _add_reading(add: Callable[..., argparse.Action]) -> None:
         help="what divides the columns of CSV files: a character, 'tab' or 'space'",
     )
     add("--encoding", metavar="NAME", help="that of CSV files, such as utf-16 or latin-1")
+    add(
+        "--sheet",
+        metavar="SHEET",
+        help="the sheet of Excel files: its name, or its number from 1; default: the first",
+    )
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:

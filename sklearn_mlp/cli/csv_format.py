@@ -57,8 +57,8 @@ CURRENCIES = ("EUR", "USD", "GBP", "CHF")
 """The same, as words."""
 
 BLANKS = re.compile(r"[ \xa0\u2009\u202f'’]")
-"""What may stand between groups of three digits, whatever the decimal sign: blanks as in French, and
-apostrophes as in Switzerland."""
+"""What may stand between groups of three digits, whatever the decimal sign: blanks as in France,
+and apostrophes as in Switzerland."""
 
 IN_BLANKS = re.compile(rf"[+-]?[1-9]\d{{0,2}}({BLANKS.pattern}\d{{3}})+([.,]\d+)?")
 """1 234 567,5 and 1'234'567.5."""

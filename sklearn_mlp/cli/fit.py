@@ -39,10 +39,15 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
         if arguments.save is not None:
             models.check_can_save(arguments.save)
         files = find_files(
-            arguments.data, folder, separator=arguments.separator, encoding=arguments.encoding
+            arguments.data,
+            folder,
+            separator=arguments.separator,
+            encoding=arguments.encoding,
+            sheet=arguments.sheet,
         )
         models.refuse_to_replace(arguments.save, "--save", [file.path for file in files])
         session = Session(arguments, files, meter)
+        session.say_other_sheets()
         try:
             if are_large(files):
                 fit_in_blocks.run(session, folder)

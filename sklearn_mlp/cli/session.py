@@ -22,7 +22,7 @@ from ..regressor import SigmoidMLPRegressor
 from ..summary import count, line, number
 from . import models
 from .errors import InputError
-from .files import DataFile
+from .files import DataFile, listed
 from .meter import Meter
 from .outliers import Outlier, Value
 from .report import (
@@ -165,6 +165,12 @@ class Session:
         first, more = self.files[0].name, len(self.files) - 1
         return f"{first} and {count(more, 'more file')}" if more else first
 
+    def say_other_sheets(self) -> None:
+        """Say of each Excel file with several sheets that the first is read."""
+        for file in self.files:
+            if text := file.other_sheets:
+                self.line("sheet", text)
+
     def treatments(self, X: pd.DataFrame) -> list[Column]:
         """What becomes of each column, which is said."""
         asked = self.arguments
@@ -239,14 +245,12 @@ def check_target(table: pd.DataFrame, target: str) -> None:
         raise InputError(f"there is no column besides the target {target!r} to predict it from")
 
 
-def other_names(name: str, columns: Sequence[str], n_shown: int = 20) -> str:
+def other_names(name: str, columns: Sequence[str]) -> str:
     """The columns that the user may have meant, and all columns."""
     by_lower = {column.lower(): column for column in columns}
     close = difflib.get_close_matches(name.lower(), by_lower)
     hint = f"; did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else "."
-    shown = ", ".join(map(repr, columns[:n_shown]))
-    more = f" and {len(columns) - n_shown} more" if len(columns) > n_shown else ""
-    return f"{hint} The columns are {shown}{more}"
+    return f"{hint} The columns are {listed(columns)}"
 
 
 def _named_columns(option: str, given: Sequence[str], columns: Sequence[str]) -> list[str]:
