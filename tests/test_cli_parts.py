@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -438,8 +439,11 @@ def test_a_saved_model_predicts_the_same(name: str, model: Pipeline) -> None:
     np.testing.assert_array_equal(loaded.predict(new), model.predict(new))
     assert loaded.about_ == model.about_
     assert [path.name for path in Path().iterdir()] == [name]
-    is_zip = Path(name).read_bytes().startswith(b"PK")
+    is_zip = zipfile.is_zipfile(name)
     assert is_zip == (name != "m.joblib")
+    if is_zip:
+        with zipfile.ZipFile(name) as archive:
+            assert {part.compress_type for part in archive.infolist()} == {zipfile.ZIP_DEFLATED}
 
 
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
@@ -448,7 +452,7 @@ def test_a_write_that_fails_leaves_the_old_file(
 ) -> None:
     Path("m.skops").write_text("old")
 
-    def dump(model: object, path: Path) -> None:
+    def dump(model: object, path: Path, **options: Any) -> None:
         path.write_text("half")
         raise error
 

@@ -95,7 +95,7 @@ def command(arguments: list[str]) -> int:
 def command_that_stops_while_it_writes(arguments: list[str]) -> int:
     """The same, with a model of which half is written when nothing happens any more."""
 
-    def dump(model: object, path: Path) -> None:
+    def dump(model: object, path: Path, **options: Any) -> None:
         path.write_bytes(b"half")
         Path("writing").touch()
         time.sleep(60)

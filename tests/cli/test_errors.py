@@ -14,6 +14,7 @@ from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.cli import files, main
 from sklearn_mlp.cli.errors import InputError
 from tests.cli.running import (
+    LINEAR,
     QUICK,
     TARGET,
     check_error,
@@ -97,7 +98,7 @@ def test_integers_that_parquet_cannot_hold_are_one_line(
         raise OverflowError("Python int too large to convert to C long")
 
     file = write_file("\n".join(["x,y", *(f"{i},{i}" for i in range(20))]))
-    assert main(["fit", file, "--target", "y", "--save", "m.joblib"]) == 0
+    assert main(["fit", file, "--target", "y", *LINEAR, "--save", "m.joblib"]) == 0
     capsys.readouterr()
     monkeypatch.setattr(pd.DataFrame, "to_parquet", to_parquet)
     message = "'p.parquet' cannot hold integers of more than 64 bits"
@@ -181,7 +182,7 @@ def break_training(self: SigmoidMLPRegressor, *args: Any) -> NoReturn:
     raise ValueError("Training diverged in epoch 3.\nScale the data.")
 
 
-def break_writing(*args: Any) -> NoReturn:
+def break_writing(*args: Any, **options: Any) -> NoReturn:
     raise OSError("No space left on device")
 
 

@@ -81,7 +81,7 @@ def test_the_rows_furthest_off_are_named(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_program_writes_a_model_that_any_process_can_load(
     diabetes: pd.DataFrame, tmp_path: Path
 ) -> None:
-    arguments = ["diabetes.csv", "--target", TARGET, "--save", "model.skops", *QUICK]
+    arguments = ["diabetes.csv", "--target", TARGET, "--save", "model.skops", "--no-refit", *QUICK]
     output = run_as_a_program(*arguments, folder=tmp_path)
 
     assert "sklearn-mlp predict model.skops NEW.csv" in output
@@ -101,8 +101,38 @@ def test_the_options_reach_the_regressor(diabetes: pd.DataFrame) -> None:
 
     regressor = joblib.load("m.joblib")[-1]
     assert [W.shape for W in regressor.coefs_] == [(10, 4), (4, 3), (3, 1)]
-    assert (regressor.solver_, regressor.n_iter_, regressor.t_) == ("adam", 2, 2 * 221)
+    assert (regressor.solver_, regressor.n_iter_, regressor.t_) == ("adam", 2, 2 * 442)
     assert regressor.random_state == 7
+
+
+@pytest.mark.parametrize("refits", [True, False])
+def test_the_saved_model_is_fitted_to_all_rows_and_scored_without(
+    refits: bool, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["diabetes.csv", "--target", TARGET, "--hidden", "0", "--folds", "3"]
+    assert main(arguments) == 0
+    without = capsys.readouterr().out
+    assert main([*arguments, "--save", "m.joblib", *([] if refits else ["--no-refit"])]) == 0
+    out = capsys.readouterr().out
+
+    for group, n_rows in (("held out", 89), ("cross-validated", 353)):
+        assert f"{group}, {n_rows} rows" in out
+        for model in ("this network", "a linear model", "the mean"):
+            assert reported(out, group, model) == reported(without, group, model)
+    seen = diabetes if refits else train_test_split(diabetes, test_size=0.2, random_state=0)[0]
+    X, y = seen.drop(columns=TARGET), seen[TARGET]
+    expected = SigmoidMLPRegressor((), random_state=0).fit(X.to_numpy(float), y.to_numpy(float))
+    model = joblib.load("m.joblib")
+    assert model[-1].posterior_n_samples_ == model.about_["n_rows"] == len(seen)
+    np.testing.assert_allclose(model.predict(X), expected.predict(X.to_numpy(float)), rtol=1e-9)
+    text = " ".join(out.split())
+    fitted = "m.joblib, fitted to all 442 rows; the scores are of fits without the rows that they"
+    assert (fitted in text) == refits
+    assert ("m.joblib, fitted without the held-out rows." in text) != refits
+    assert main(["report", "m.joblib"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"on {len(seen)} rows of diabetes.csv" in text
+    assert ("the scores below are of fits without the rows that they score" in text) == refits
 
 
 def test_the_command_line_knows_the_defaults_of_the_regressor() -> None:
@@ -273,7 +303,7 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         assert exit_info.value.code == 0
         out = capsys.readouterr().out
         assert out.startswith("usage: sklearn-mlp")
-        for code in ("0  ", "2  ", "130"):
+        for code in ("0  ", "2  ", "130", "143"):
             assert re.search(rf"^  {code}", out, re.M)
     with pytest.raises(SystemExit):
         main(["--version"])

@@ -56,8 +56,21 @@ def test_an_interrupted_fit_is_saved_and_reported_on(
     assert load(Path("m.skops"))[-1].n_iter_ == 2
 
 
-def test_an_interrupted_cross_validation_leaves_the_model_and_its_scores(
-    diabetes: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("n_iterations", "missing", "n_rows"),
+    [
+        (3 + 2, "the saved model is fitted without the held-out rows", 353),
+        (3 + 3 + 2, "without cross-validation", 442),
+    ],
+    ids=["refit", "cross-validation"],
+)
+def test_an_interruption_after_the_first_fit_leaves_the_model_and_its_scores(
+    n_iterations: int,
+    missing: str,
+    n_rows: int,
+    diabetes: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     linear = SigmoidMLPRegressor._fit
 
@@ -70,15 +83,41 @@ def test_an_interrupted_cross_validation_leaves_the_model_and_its_scores(
 
     record = Monitor.record
     monkeypatch.setattr(SigmoidMLPRegressor, "_fit", quietly)
-    interrupt_at(monkeypatch, 3 + 2)
+    interrupt_at(monkeypatch, n_iterations)
 
     assert main(["diabetes.csv", "--target", TARGET, *QUICK, "--save", "m.skops"]) == 130
 
     captured = capsys.readouterr()
-    assert captured.err == "warning: interrupted: without cross-validation\n"
+    assert captured.err == f"warning: interrupted: {missing}\n"
     assert "held out, 89 rows" in captured.out
     assert "cross-validated" not in captured.out
     assert load(Path("m.skops"))[-1].n_iter_ == 3
+    assert load(Path("m.skops")).about_["n_rows"] == n_rows
+    text = " ".join(captured.out.split())
+    assert ("fitted to all 442 rows" if n_rows == 442 else "without the held-out rows") in text
+
+
+@pytest.mark.parametrize("n_rows", [353, 442])
+def test_an_interruption_before_the_next_fit_has_begun_leaves_the_last_model(
+    n_rows: int,
+    diabetes: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fit, sizes = SigmoidMLPRegressor.fit, []
+
+    def fit_and_interrupt(self: SigmoidMLPRegressor, X: Any, y: Any) -> Any:
+        sizes.append(len(X))
+        if sizes[-1] != 353 and n_rows in sizes[:-1]:
+            raise KeyboardInterrupt
+        return fit(self, X, y)
+
+    monkeypatch.setattr(SigmoidMLPRegressor, "fit", fit_and_interrupt)
+
+    assert main(["diabetes.csv", "--target", TARGET, *QUICK, "--save", "m.skops"]) == 130
+
+    assert capsys.readouterr().err.startswith("warning: interrupted: ")
+    assert load(Path("m.skops")).about_["n_rows"] == n_rows
 
 
 def test_an_interruption_before_there_is_a_model_ends_the_program(

@@ -1,15 +1,22 @@
 """Several files as one table, and files that are read in blocks."""
 
 import re
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import r2_score
+from scipy.stats import norm
+from sklearn.linear_model import BayesianRidge
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp.cli import blocks, main
 from sklearn_mlp.cli import meter as of_meter
+from sklearn_mlp.cli.blocks import LazyTable
+from sklearn_mlp.cli.files import find_files
+from sklearn_mlp.distributed import compute
 from tests.cli.running import (
     LINEAR,
     QUICK,
@@ -98,6 +105,52 @@ def test_large_files_are_read_in_blocks(
     assert r2_score(diabetes[TARGET][42:], model.predict(diabetes[42:])) == pytest.approx(
         0.5, abs=0.04
     )
+    assert model[-1].posterior_n_samples_ == model.about_["n_rows"] == 400
+    assert "m.joblib, fitted to all 400 rows" in text
+
+
+@pytest.mark.usefixtures("in_blocks")
+@pytest.mark.parametrize(("disk_share", "n_bytes"), [(0.5, 500), (0.0, 3000)])
+def test_a_large_file_has_its_scores_from_rows_that_were_held_out(
+    disk_share: float,
+    n_bytes: int,
+    diabetes: pd.DataFrame,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", n_bytes)  # some of 500 hold no row out
+    monkeypatch.setattr(blocks, "DISK_SHARE", disk_share)
+    arguments = ["diabetes.csv", "--target", TARGET, *LINEAR, "--save", "m.joblib"]
+    assert main([*arguments, "--no-refit"]) == 0
+    of_some = capsys.readouterr().out
+    assert main(arguments) == 0
+    of_all = capsys.readouterr().out
+    assert main(["report", "m.joblib"]) == 0
+    of_report = capsys.readouterr().out
+
+    table = LazyTable.of(find_files(["diabetes.csv"], Path()), Path())
+    train, test = (pd.concat(compute(part.tasks)) for part in table.split(TARGET, 0.2, 0))
+    X, y = train.drop(columns=TARGET), train[TARGET]
+    linear = BayesianRidge().fit(StandardScaler().fit(X).transform(X), y)
+    scaled = StandardScaler().fit(X).transform(test.drop(columns=TARGET))
+    mean, std = linear.predict(scaled, return_std=True)
+    expected = [
+        r2_score(test[TARGET], mean),
+        root_mean_squared_error(test[TARGET], mean),
+        norm.logpdf(test[TARGET], mean, std).mean(),
+        100 * (np.abs(test[TARGET] - mean) < 1.96 * std).mean(),
+    ]
+    for out in (of_some, of_all, of_report):
+        assert f"held out, {len(test)} rows" in out
+        assert reported(out, "held out") == pytest.approx(expected, rel=0.03)
+        assert reported(out, "held out") == reported(of_some, "held out")
+        linear_model = reported(out, "held out", "a linear model")
+        assert linear_model == pytest.approx(expected, rel=0.03)
+        r2, rmse, _, _ = reported(out, "held out", "the mean")
+        assert rmse == pytest.approx(np.std(test[TARGET] - y.mean()), rel=0.01)
+        assert abs(r2) < 0.05
+    assert "scored on held-out rows, without cross-validation" in " ".join(of_all.split())
+    assert joblib.load("m.joblib")[-1].posterior_n_samples_ == 442
 
 
 @pytest.mark.usefixtures("in_blocks")

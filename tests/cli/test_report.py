@@ -23,7 +23,7 @@ def test_a_model_is_described(diabetes: pd.DataFrame, capsys: pytest.CaptureFixt
             assert reported(out, group, model) == reported(of_fit, group, model)
     text = " ".join(out.split())
     assert "m.skops, which predicts 'progression'" in text
-    assert "on 353 rows of diabetes.csv" in text
+    assert "on 442 rows of diabetes.csv" in text
     assert re.search(r"noise 5\d\.", text)
     assert re.search(r"parameters 37, of which the data determine [\d.]+", text)
     assert re.search(r"error bars of all parameters; .* by calibration", text)
