@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
         folder = Path(name)
         if arguments.save is not None:
             models.check_can_save(arguments.save)
+            meter.is_needed = True
         files = find_files(
             arguments.data,
             folder,

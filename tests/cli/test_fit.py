@@ -20,6 +20,7 @@ from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.cli import main
 from sklearn_mlp.cli import meter as of_meter
 from sklearn_mlp.cli.arguments import MAX_ITER, SOLVERS
+from sklearn_mlp.cli.models import load
 from sklearn_mlp.interop import SKOPS_TRUSTED_TYPES
 from tests.cli.running import LINEAR, QUICK, TARGET, became, reported, run_as_a_program
 
@@ -91,6 +92,25 @@ def test_the_program_writes_a_model_that_any_process_can_load(
     _, held_out = train_test_split(diabetes, test_size=0.2, random_state=0)
     r2 = r2_score(held_out[TARGET], model.predict(held_out))
     assert reported(output, "held out")[0] == pytest.approx(r2, abs=6e-4)
+
+
+def test_a_model_is_saved_although_nobody_reads_the_report(diabetes: pd.DataFrame) -> None:
+    package = Path(sklearn_mlp.__file__).parents[1]
+    arguments = ["diabetes.csv", "--target", TARGET, "--save", "m.joblib", *QUICK]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "sklearn_mlp", *arguments],
+        env={**os.environ, "PYTHONPATH": str(package)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    program.stdout.readline()
+    program.stdout.close()
+    with program.stderr:
+        assert b"rror" not in program.stderr.read()
+    assert program.wait() == 0
+    assert load(Path("m.joblib")).about_["scores"].keys() == {"held out", "cross-validated"}
 
 
 def test_the_options_reach_the_regressor(diabetes: pd.DataFrame) -> None:
