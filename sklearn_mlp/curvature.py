@@ -358,6 +358,21 @@ class RowFactor:
     Y: FloatArray
     C: FloatArray
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, and L without the triangle of zeros."""
+        packed = dtrttp(self.L, uplo="L")[0]
+        return {**{k: v for k, v in vars(self).items() if k != "L"}, "packed": packed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "packed" in state:  # models that were saved by earlier versions have the whole L
+            L, _ = dtpttr(len(state["Y"]), state["packed"], uplo="L")
+            state = {
+                **{k: v for k, v in state.items() if k != "packed"},
+                "L": np.asfortranarray(np.tril(L)),
+            }
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
     @classmethod
     def definite(cls, G: FloatArray, p: FloatArray, flat: BoolArray) -> "RowFactor":
         """The factor, with the smallest multiples of the diagonals that make it definite.

@@ -1,6 +1,7 @@
 """A system by its rows is that by its parameters, whatever the precisions."""
 
-from typing import NamedTuple
+import pickle
+from typing import NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn_mlp.curvature import (
     DenseCurvature,
     FactorOfSome,
     RowCurvature,
+    RowFactor,
     least_squares_by_rows,
     step_cost,
 )
@@ -73,6 +75,21 @@ def test_the_factor_by_rows_is_that_of_the_matrix(s: System) -> None:
     np.testing.assert_allclose(factor.variance(j), expected, rtol=1e-8)
     M = factor.covariance_root()
     np.testing.assert_allclose(M @ M.T, inverse, rtol=1e-7, atol=1e-9 * inverse.max())
+
+
+@every_system
+def test_a_pickled_factor_has_half_of_its_triangle(s: System) -> None:
+    factor = s.by_rows.factored().factor
+    n_rows, state = N_ROWS * len(s.beta), cast(RowFactor, factor).__getstate__()
+    assert state["packed"].shape == (n_rows * (n_rows + 1) // 2,)
+    assert "L" not in state
+    as_before = object.__new__(RowFactor)
+    as_before.__setstate__(dict(vars(factor)))
+    inverse = np.linalg.inv(s.matrix)
+
+    for loaded in (pickle.loads(pickle.dumps(factor)), as_before):
+        variance = loaded.variance(np.eye(N_PARAMETERS))
+        np.testing.assert_allclose(variance, inverse.diagonal(), rtol=1e-9)
 
 
 @every_system
