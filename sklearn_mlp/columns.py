@@ -54,7 +54,7 @@ FEWEST_ROWS = 10
 """With fewer rows, nothing is concluded from values that are all different."""
 
 NAMES_OF_IDENTIFIERS = re.compile(
-    r"(?i:unnamed: *\d+|index|(.*[\s_.-])?(id|key|uuid|guid|nr\.?))|.*[a-z](Id|ID)"
+    r"(?i:unnamed: *\d+|index|(.*[\s_.-])?(id|key|uuid|guid|n[or]\.?))|.*[a-z](Id|ID)"
 )
 """Names of columns of whole numbers that identify rows, if these are all different."""
 

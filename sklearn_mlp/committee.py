@@ -505,7 +505,7 @@ class Climb:
             return Member(network, exact, converged, n_rows=n_rows)
         posterior = with_a_precision_for_each_input(network, posterior)
         exact = calibrated(on_rows_of(objective, posterior), objective)
-        whole = spread(network, exact)
+        whole = spread(network, exact, objective.rows.units.inputs.varies)
         return Member(network.whole, whole, converged, n_rows=n_rows, chosen=True)
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk, dtrsm
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtpttr, dtrtri, dtrttp
 
@@ -42,6 +43,11 @@ RIDGES = 10.0 ** np.arange(-15, 0)
 """By what shares the diagonals may grow where rounding has made a matrix indefinite."""
 
 
+LOST = 1e-14
+"""An eigenvalue of normal equations that is smaller, relative to the largest, is lost in their
+rounding."""
+
+
 def step_cost(n_rows: int, n_parameters: int, n_outputs: int) -> int:
     """Multiplications of a step, roughly: of the products and of the factor."""
     n_equations = n_rows * n_outputs
@@ -53,6 +59,15 @@ def step_cost(n_rows: int, n_parameters: int, n_outputs: int) -> int:
 def diagonal(A: FloatArray) -> FloatArray:
     """The diagonal of a matrix, as a view."""
     return np.einsum("ii->i", A)
+
+
+def _touched(squares: FloatArray) -> BoolArray:
+    """Where the derivatives by a parameter are not all 0, by their sum of squares.
+
+    They are 0 for the weights of a column that does not vary. If all are 0, all count.
+    """
+    touched: BoolArray = squares > 0
+    return touched if touched.any() else ~touched
 
 
 class Factor(Protocol):
@@ -139,7 +154,7 @@ class Curvature(Protocol):
     Attributes
     ----------
     mean : float
-        The mean of the diagonal of A.
+        The mean of the diagonal of A, over the parameters of which the data say something.
     """
 
     @property
@@ -179,8 +194,9 @@ class DenseCurvature:
 
     @property
     def mean(self) -> float:
-        """The mean of the diagonal of A."""
-        return float(np.abs(diagonal(self.A)).mean())
+        """The mean of the diagonal of A, over the parameters of which the data say something."""
+        squares = np.sum([diagonal(H_k) for H_k in self.H], axis=0)
+        return float(np.abs(diagonal(self.A))[_touched(squares)].mean())
 
     def damped(self, damping: FloatArray) -> Solve | None:
         """How to solve systems with A + diag(damping); None if it is not definite."""
@@ -287,8 +303,9 @@ class RowCurvature:
 
     @property
     def mean(self) -> float:
-        """The mean of the diagonal of A."""
-        return float((np.vdot(self.G, self.G) + self.prior.sum()) / len(self.G))
+        """The mean of the diagonal of A, over the parameters of which the data say something."""
+        squares = np.einsum("pr,pr->p", self.G, self.G)
+        return float((squares + self.prior)[_touched(squares)].mean())
 
     @property
     def flat(self) -> BoolArray:
@@ -299,7 +316,8 @@ class RowCurvature:
 
     def damped(self, damping: FloatArray) -> Solve | None:
         """How to solve systems with A + diag(damping); None if it is not definite."""
-        least = LEAST_DAMPING * float(np.vdot(self.G, self.G)) / len(self.G)
+        squares = np.einsum("pr,pr->p", self.G, self.G)
+        least = LEAST_DAMPING * float(squares[_touched(squares)].mean())
         factor = RowFactor.of(self.G, self.prior + np.maximum(damping, least), self.flat)
         return None if factor is None else lambda b: factor.solve(b[:, np.newaxis])[:, 0]
 
@@ -339,6 +357,21 @@ class RowFactor:
     L: FloatArray
     Y: FloatArray
     C: FloatArray
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, and L without the triangle of zeros."""
+        packed = dtrttp(self.L, uplo="L")[0]
+        return {**{k: v for k, v in vars(self).items() if k != "L"}, "packed": packed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "packed" in state:  # models that were saved by earlier versions have the whole L
+            L, _ = dtpttr(len(state["Y"]), state["packed"], uplo="L")
+            state = {
+                **{k: v for k, v in state.items() if k != "packed"},
+                "L": np.asfortranarray(np.tril(L)),
+            }
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def definite(cls, G: FloatArray, p: FloatArray, flat: BoolArray) -> "RowFactor":
@@ -440,3 +473,29 @@ class RowFactor:
 def _inverse(p: FloatArray, flat: BoolArray) -> FloatArray:
     """D: 1/p, and 0 for the border."""
     return np.where(flat, 0, 1 / np.where(flat, 1, p))
+
+
+def least_squares_by_rows(G: FloatArray, y: FloatArray, p: FloatArray) -> FloatArray:
+    """The x with the least ½ ‖Gᵀx - y‖² + ½ Σ p x², from a system in the rows.
+
+    Without any prior it is the shortest of the best, x = G (GᵀG)⁺ y, without the directions that
+    are lost in rounding. Otherwise x = A⁻¹ G y.
+
+    Parameters
+    ----------
+    G : array of shape (n_parameters, n_rows)
+    y : array of shape (n_rows,)
+    p : array of shape (n_parameters,)
+        At most n_rows of them are 0, or all.
+
+    Returns
+    -------
+    array of shape (n_parameters,)
+    """
+    flat = p == 0
+    if not flat.all():
+        return RowFactor.definite(G, p, flat).solve((G @ y)[:, np.newaxis])[:, 0]
+    values, U = eigh(G.T @ G)
+    values[values < LOST * values[-1]] = np.inf
+    x: FloatArray = G @ (U @ ((U.T @ y) / values))
+    return x

@@ -15,11 +15,19 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from ._lazy import lazy
 from ._typing import FloatArray, MatrixLike, Regressor
+from ._warnings import warn
 from .distributed import FLOATS, checked_collections, collections_of, is_dask
 from .losses import Loss, refuse_targets
 from .overflow import unwarned
 from .rows import Rows, refuse_extreme_weights
 from .standardize import Moments, Scaling, Units
+
+FARTHEST_OUTLIER = 1e9
+"""A robust loss sees an outlier no further from the center than this, in robust deviations of y.
+
+The loss grows linearly there, so the gradient does not change. But in the sum with a loss of 1e16
+or more, the losses of the other rows are lost in rounding, and no descent sees them.
+"""
 
 
 class Given(NamedTuple):
@@ -145,6 +153,8 @@ def prepare(
         )
     if own and moments:
         own = moments if keeps_units else (moments[0] + own[0], moments[1] + own[1])
+    if own:
+        _warn_of_tiny_columns(own, rows.X_dtype, loss)
     return _in_units_of(own, rows, held_out, loss, given)
 
 
@@ -357,6 +367,28 @@ def _moments(rows: Rows, loss: Loss) -> tuple[Moments, Moments]:
     return inputs, rows.robust_target_moments(loss.center) if loss.is_robust else targets
 
 
+def _warn_of_tiny_columns(moments: tuple[Moments, Moments], dtype: DTypeLike, loss: Loss) -> None:
+    """Warn of columns that vary, but by so little that they count as constant."""
+    inputs, targets = moments
+    tiny = np.flatnonzero((inputs.std > 0) & ~Scaling.of(inputs, dtype).varies)
+    if tiny.size:
+        some = ", ".join(map(str, tiny[:5])) + (", ..." if tiny.size > 5 else "")
+        instead = ", or convert X to float64" if np.dtype(dtype) == np.float32 else ""
+        warn(
+            f"Columns of X (numbers {some}) vary by so little, with a standard deviation of "
+            f"{inputs.std[tiny].max():.2g} at most, that weights in {np.dtype(dtype)} would "
+            f"overflow. They count as constant: multiply them by a large number{instead}.",
+            UserWarning,
+        )
+    constant = (targets.std > 0) & ~Scaling.of(targets, np.float64).varies
+    if loss.out_activation == "identity" and constant.any():
+        warn(
+            f"y varies by so little, with a standard deviation of {targets.std[constant].max():.2g}"
+            ", that it counts as constant: multiply it by a large number.",
+            UserWarning,
+        )
+
+
 def _in_units_of(
     moments: tuple[Moments, Moments] | None,
     rows: Rows,
@@ -385,4 +417,5 @@ def _units(moments: tuple[Moments, Moments], loss: Loss, dtype: DTypeLike) -> Un
     inputs = Scaling.of(moments[0], dtype)
     if loss.out_activation != "identity":
         return Units(inputs, Scaling.identity(len(moments[1].mean)))
-    return Units(inputs, Scaling.of(moments[1], np.float64))
+    outputs = Scaling.of(moments[1], np.float64)
+    return Units(inputs, replace(outputs, limit=FARTHEST_OUTLIER) if loss.is_robust else outputs)

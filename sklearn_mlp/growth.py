@@ -26,7 +26,7 @@ from ._typing import BoolArray, FloatArray
 from .committee import Member, evidence_and_leave_one_out, shared_out, stitched, units_of
 from .curvature import step_cost
 from .monitor import Attempts, Monitor
-from .network import Network, PartialNetwork
+from .network import Network, PartialNetwork, in_use
 from .objective import Objective
 from .posterior import LaplacePosterior, WeightGroups, calibrated
 from .rows import Rows
@@ -240,7 +240,7 @@ class Growth:
         if self.solver.exact and self._is_exact(best):
             return [self._over_all_rows(best)]
         tracks = [best, *self._mean_of(members)] if widen else [best]
-        widest = _in_use(tracks[-1].network, reads(tracks[-1]))
+        widest = in_use(tracks[-1].network, reads(tracks[-1]))
         numbers = levels(self.sample.n_first, n_rows, widest)
         for n in numbers:
             cost = LEVEL_COST if n == numbers[-1] else LEVEL_COST / 2
@@ -253,7 +253,7 @@ class Growth:
             wider, left = self._widened(_best(members)), LEVEL_COST - self.spent
             if wider is None or monitor.stopped or monitor.interrupted:
                 break
-            if steps_on(n_rows, _in_use(wider.network, reads(wider)), left) < LEAST_STEPS:
+            if steps_on(n_rows, in_use(wider.network, reads(wider)), left) < LEAST_STEPS:
                 break
             new = self._level([wider], self.sample.rows, left, monitor)
             before, members = members, shared_out([*members, *new])
@@ -326,7 +326,7 @@ class Growth:
             found.monitor.network = network
         exact = calibrated(on_rows_of(objective, posterior), objective)
         member = Member(narrow.network, exact, attempt.converged, n_rows=rows.n_rows)
-        return with_all_inputs(member)
+        return with_all_inputs(member, rows.units.inputs.varies)
 
     def _ascend(
         self,
@@ -376,7 +376,7 @@ class Growth:
             new = member.depth == best.depth and not any(_are_twins(member, m) for m in taken)
             if not new:
                 continue
-            wider = _in_use(stitched([*taken, member])[0], alive)
+            wider = in_use(stitched([*taken, member])[0], alive)
             if self._affords(wider, MEAN_COST) and wider.n_parameters <= ROOM * determined:
                 taken.append(member)
         if len(taken) < 2:
@@ -389,7 +389,7 @@ class Growth:
         """The network with as many units again; None if there is no need, or no room."""
         network, posterior = member.network, member.posterior
         alive = reads(member)
-        if posterior.n_effective_parameters < DETERMINED * _in_use(network, alive).n_parameters:
+        if posterior.n_effective_parameters < DETERMINED * in_use(network, alive).n_parameters:
             return None
         *hidden, _ = network.layer_sizes[1:]
         for part in PARTS_ADDED:
@@ -397,8 +397,9 @@ class Growth:
             wider = Network(
                 [network.layer_sizes[0], *wide, network.layer_sizes[-1]], network.activation
             )
-            if wide != hidden and self._affords(_in_use(wider, alive), WIDEST_COST):
-                w = with_more_units(network, posterior.w, wider, self.sample.rng)
+            if wide != hidden and self._affords(in_use(wider, alive), WIDEST_COST):
+                varies = self.sample.rows.units.inputs.varies
+                w = with_more_units(network, posterior.w, wider, self.sample.rng, varies)
                 return _reshaped(member, wider, w)
         return None
 
@@ -412,13 +413,17 @@ class Growth:
 
 
 def with_more_units(
-    network: Network, w: FloatArray, wider: Network, rng: RandomState
+    network: Network,
+    w: FloatArray,
+    wider: Network,
+    rng: RandomState,
+    varies: BoolArray | None = None,
 ) -> FloatArray:
     """The weights of a network as part of a wider one, in which the other units hardly matter.
 
     They have small random weights, and even smaller ones to the units of the given network.
     """
-    v = wider.initial_weights(rng, SMALL_WEIGHTS)
+    v = wider.initial_weights(rng, SMALL_WEIGHTS, varies)
     for W, V in zip(network.layers(w), wider.layers(v), strict=True):
         n_in, n_out = W.shape
         V[n_in:, :n_out] *= START_OF_ADDED
@@ -481,12 +486,12 @@ def without_dead_inputs(member: Member, objective: Objective) -> Member:
     return replace(member, network=partial, posterior=narrow)
 
 
-def with_all_inputs(member: Member) -> Member:
+def with_all_inputs(member: Member, varies: BoolArray) -> Member:
     """The member as one of the whole network, in which the other inputs are dead."""
     network = member.network
     if not isinstance(network, PartialNetwork):
         return member
-    whole = spread(network, member.posterior)
+    whole = spread(network, member.posterior, varies)
     return replace(member, network=network.whole, posterior=whole)
 
 
@@ -506,15 +511,12 @@ def _reshaped(member: Member, network: Network, w: FloatArray) -> Member:
     Its posterior only says where to continue.
     """
     own = WeightGroups.by_layer(member.network, per_input=True)
-    groups = WeightGroups.by_layer(network, per_input=True)
+    groups = replace(
+        WeightGroups.by_layer(network, per_input=True), constant=member.posterior.groups.constant
+    )
     alpha, gamma = (
         own.carried_from(member.posterior.groups, values)
         for values in (member.posterior.alpha, member.posterior.gamma)
     )
     posterior = replace(member.posterior, w=w, groups=groups, alpha=alpha, gamma=gamma)
     return Member(network, posterior, False)
-
-
-def _in_use(network: Network, alive: BoolArray) -> Network:
-    """The network without dead inputs, which determines the cost of a step."""
-    return network if alive.all() else PartialNetwork(network, alive)

@@ -146,7 +146,9 @@ class Network:
             W[0] = 0
         return mask
 
-    def initial_weights(self, rng: RandomState, gain: float = 1.0) -> FloatArray:
+    def initial_weights(
+        self, rng: RandomState, gain: float = 1.0, varies: BoolArray | None = None
+    ) -> FloatArray:
         """Random weights that keep every layer's inputs centred and of the same variance.
 
         The inputs of a layer have mean μ and variance v (0 and 1 for z-scores). A layer of n
@@ -161,11 +163,17 @@ class Network:
         ----------
         rng : numpy.random.RandomState
         gain : float, default=1.0
+        varies : array of bool of shape (n_features,), optional
+            Which inputs vary. The coefs of the others are 0, and the weights are those that a
+            network without these inputs gets.
 
         Returns
         -------
         array of shape (n_parameters,)
         """
+        if varies is not None and varies.any() and not varies.all():
+            some = PartialNetwork(self, varies)
+            return some.spread(some.initial_weights(rng, gain))
         w = np.empty(self.n_parameters)
         *hidden, last = self.layers(w)
         gain **= 1 / max(len(hidden), 1)
@@ -202,11 +210,13 @@ class Network:
         """
         w = np.empty(self.n_parameters)
         layers = self.layers(w)
-        n_layers, rank = len(layers), min(self.layer_sizes)
-        U, S, Vt = svd(coefs, full_matrices=False)
+        n_layers, used = len(layers), coefs.any(axis=1) | ~coefs.any()
+        rank = min(int(used.sum()), *self.layer_sizes[1:])
+        U, S, Vt = svd(coefs[used], full_matrices=False)
         center, slope = self._line_through_units(SMALL_ARGUMENT)
         root = (S[:rank] / slope ** (n_layers - 1)) ** (1 / n_layers)
-        left, mean = U[:, :rank], 0.0
+        left, mean = np.zeros((len(coefs), rank)), 0.0
+        left[used] = U[:, :rank]
         for W in layers[:-1]:
             right = qr(rng.standard_normal((W.shape[1], rank)))[0]
             W[1:] = left * root @ right.T
@@ -278,6 +288,10 @@ class Network:
     def seen(self, inputs: FloatArray) -> FloatArray:
         """The rows of ``inputs`` that the network reads: here all."""
         return inputs
+
+    def first_layer(self, w: FloatArray) -> FloatArray:
+        """The matrix of the first layer, with a row for each of the inputs: here as it is."""
+        return self.layers(w)[0]
 
     def read_out(self, W: FloatArray, a: FloatArray, workspace: Workspace) -> FloatArray:
         """The output layer alone: ŷ = Wᵀ a."""
@@ -427,15 +441,30 @@ class PartialNetwork(Network):
     def __getstate__(self) -> dict[str, Any]:
         return {"whole": self.whole, "reads": self.reads}
 
+    def initial_weights(
+        self, rng: RandomState, gain: float = 1.0, varies: BoolArray | None = None
+    ) -> FloatArray:
+        """Random weights, where `varies` is of all inputs; see :meth:`Network.initial_weights`."""
+        return super().initial_weights(rng, gain, None if varies is None else varies[self.reads])
+
     def seen(self, inputs: FloatArray) -> FloatArray:
         """The rows of ``inputs`` that the network reads, as a copy."""
         return inputs[self._rows]
+
+    def first_layer(self, w: FloatArray) -> FloatArray:
+        """The matrix of the first layer, with 0 for the inputs that the network does not read."""
+        return self.whole.layers(self.spread(w))[0]
 
     def spread(self, values: FloatArray, rest: float = 0.0) -> FloatArray:
         """A value for each parameter of `whole`, from one for each of its own; else `rest`."""
         spread = np.full(self.whole.n_parameters, rest)
         spread[self.kept] = values
         return spread
+
+
+def in_use(network: Network, alive: BoolArray) -> Network:
+    """The network without its other inputs, which determines the cost of a step."""
+    return network if alive.all() else PartialNetwork(network, alive)
 
 
 @cache

@@ -26,18 +26,29 @@ no rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, lstsq, qr
 from scipy.linalg.blas import dsyrk
 
 from ._typing import FloatArray
 from .activations import OUTPUT_ACTIVATIONS
-from .curvature import Curvature, DenseCurvature, RowCurvature, diagonal
+from .curvature import (
+    LOST,
+    Curvature,
+    DenseCurvature,
+    RowCurvature,
+    diagonal,
+    least_squares_by_rows,
+)
 from .losses import Loss, SquaredError
 from .network import Network
 from .rows import Accumulator, Block, Kernel, RowKernel, Rows, Sums, Work
+
+ILL_CONDITIONED = 1e-8
+"""The smallest eigenvalue of normal equations, relative to the largest, with which they are solved
+as they are. Half the digits are right then."""
 
 
 class GaussNewton(NamedTuple):
@@ -312,6 +323,56 @@ class OutputLayerProducts(NetworkKernel):
         Phi = self.last_hidden(block, work)
         weighted = Phi if block.weights is None else Phi * block.weights
         return Sums(weighted @ Phi.T, weighted @ block.targets.T)
+
+
+class Triangle:
+    """The R of a QR factorisation of rows. The R of two parts add up to the R of both."""
+
+    def __init__(self, rows: FloatArray) -> None:
+        self.R = qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(np.vstack([self.R, other.R]))
+
+
+@dataclass(frozen=True, eq=False)
+class FactorOfOutputLayer(NetworkKernel):
+    """The triangle of [Φ Y], with Φ the input of the output layer."""
+
+    @property
+    def floats_per_row(self) -> int:
+        """A forward and a backward pass, and the rows to factorise."""
+        return 2 * self.network.floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> Triangle:
+        """The triangle of a block."""
+        Phi = self.last_hidden(block, work)
+        return Triangle(weighted_rows(np.vstack([Phi, block.targets]), block))
+
+
+def weighted_rows(columns: FloatArray, block: Block) -> FloatArray:
+    """One row for each row of the data, times the root of its weight."""
+    if block.weights is not None:
+        columns = columns * np.sqrt(block.weights)
+    return columns.T
+
+
+@dataclass(frozen=True, eq=False)
+class OutputLayerRows(NetworkKernel):
+    """√s Φ and √s Y, of shapes (n_inputs of the output layer, n_rows) and (n_outputs, n_rows)."""
+
+    size: ClassVar[str] = "jacobian"
+
+    @property
+    def floats_per_row(self) -> int:
+        """As the Jacobian's."""
+        return self.jacobian_floats_per_row
+
+    def __call__(self, block: Block, work: Work) -> tuple[FloatArray, FloatArray]:
+        """The columns of a block, as copies in float64."""
+        root = 1.0 if block.weights is None else np.sqrt(block.weights)
+        Phi = self.last_hidden(block, work) * root
+        return Phi.astype(np.float64, copy=False), (block.targets * root).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -599,8 +660,10 @@ class Objective:
             min over C    ½ Σ_k β_k ‖Φ C_k - Y_k‖² + ½ Σ α C²,
 
         with Φ the input of the output layer. It is solved by the normal equations, without the
-        directions that are lost in their rounding. An output whose equations overflow stays as it
-        is. For the squared error only.
+        directions that are lost in their rounding. If there are fewer rows than inputs of the
+        output layer, their dual in the rows is solved. Where the equations are ill-conditioned and
+        no other step follows, because there is no hidden layer, an orthogonal factorisation takes
+        their place. An output whose equations overflow stays as it is. For the squared error only.
 
         Parameters
         ----------
@@ -611,17 +674,42 @@ class Objective:
         -------
         array of shape (n_parameters,)
         """
-        gram, products = self.rows.sum(OutputLayerProducts(self.network, w))
         best = w.copy()
         C, alpha = self.network.layers(best)[-1], self.network.layers(precisions.prior)[-1]
+        if self.rows.n_rows < len(C):
+            parts = self.rows.map(OutputLayerRows(self.network, w))
+            Phi, Y = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+            for k, root in enumerate(np.sqrt(precisions.beta)):
+                G, y = root * Phi, root * Y[k]
+                if np.isfinite(np.vdot(G, G)) and np.isfinite(y).all():
+                    C[:, k] = least_squares_by_rows(G, y, alpha[:, k])
+            return best
+        linear = len(self.network.shapes) == 1
+        gram, products = self.rows.sum(OutputLayerProducts(self.network, w))
         for k, beta in enumerate(precisions.beta):
             A = beta * gram + np.diag(alpha[:, k])
             if not np.isfinite(A).all():
                 continue
             values, vectors = eigh(A)
-            values[values < 1e-14 * values[-1]] = np.inf
+            if linear and values[0] < ILL_CONDITIONED * values[-1]:
+                C[:, k] = self._output_by_factor(w, k, alpha[:, k] / beta)
+                continue
+            values[values < LOST * values[-1]] = np.inf
             C[:, k] = vectors @ ((vectors.T @ (beta * products[:, k])) / values)
         return best
+
+    def _output_by_factor(self, w: FloatArray, k: int, penalty: FloatArray) -> FloatArray:
+        """The weights C of output k with the least ‖Φ C - Y_k‖² + Σ penalty C².
+
+        They are from [Φ Y] = Q R, without ΦᵀΦ, which has the square of the condition number.
+        """
+        R = self.rows.sum(FactorOfOutputLayer(self.network, w)).R
+        q = len(penalty)
+        rows = np.vstack([R[:q, :q], np.diag(np.sqrt(penalty))])
+        y = np.append(R[:q, q + k], np.zeros(q))
+        rounding = np.finfo(np.float64).eps * max(q, self.rows.n_rows)
+        C: FloatArray = lstsq(rows, y, cond=rounding, check_finite=False)[0]
+        return C
 
     def curvature_along(self, w: FloatArray, v: FloatArray, beta: FloatArray) -> FloatArray:
         """Σ_k β_k Σᵢ sᵢ J_iᵀ e″ᵢ, where e″ = d²e(w + t v)/dt².

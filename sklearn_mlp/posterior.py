@@ -25,7 +25,7 @@ from typing import ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from scipy.special import gammaln
 
-from ._typing import FloatArray, IntArray
+from ._typing import BoolArray, FloatArray, IntArray
 from .curvature import Factor
 from .losses import Loss
 from .network import Network
@@ -92,13 +92,18 @@ class WeightGroups:
     labels : array of int of shape (n_parameters,)
         The position in `names` of each parameter's group, or FLAT.
     names : tuple of Group
+    constant : tuple of int
+        The inputs that do not vary, if each input has a group. Whether they matter is no choice.
     """
 
     labels: IntArray
     names: tuple[Group, ...]
+    constant: tuple[int, ...] = ()
 
     @classmethod
-    def by_layer(cls, network: Network, *, per_input: bool) -> Self:
+    def by_layer(
+        cls, network: Network, *, per_input: bool, varies: BoolArray | None = None
+    ) -> Self:
         """A group for each layer's coefs and one for its biases.
 
         The last layer has a group of coefs for each output, and biases with a flat prior.
@@ -109,6 +114,8 @@ class WeightGroups:
         per_input : bool
             Whether the coefs of the first of several layers have a group for each input:
             automatic relevance determination (MacKay, 1994; Neal, 1996).
+        varies : array of bool of shape (n_features,), optional
+            Which inputs vary; by default all.
         """
         names: list[Group] = []
         labels = np.full(network.n_parameters, float(FLAT))  # whole numbers
@@ -122,7 +129,8 @@ class WeightGroups:
         n_outputs = last.shape[1]
         last[1:] = len(names) + np.arange(n_outputs)
         names += [Group(len(hidden), "coefs", unit=k) for k in range(n_outputs)]
-        return cls(labels.astype(np.intp), tuple(names))
+        constant = () if varies is None else tuple(map(int, np.flatnonzero(~varies)))
+        return cls(labels.astype(np.intp), tuple(names), constant)
 
     @property
     def sizes(self) -> FloatArray:
@@ -133,6 +141,11 @@ class WeightGroups:
     def of_one_input(self) -> list[int]:
         """The positions in `names` of the groups that hold the weights of one input each."""
         return [i for i, group in enumerate(self.names) if group.input is not None]
+
+    @property
+    def of_one_varying_input(self) -> list[int]:
+        """The positions in `names` of the groups that hold the weights of one that varies."""
+        return [i for i in self.of_one_input if self.names[i].input not in self.constant]
 
     def sum(self, values: FloatArray) -> FloatArray:
         """The sum of each group's values, of one value for each parameter."""
@@ -308,7 +321,7 @@ class LaplacePosterior:
     @property
     def choice_of_inputs(self) -> float:
         """The cost of the choice of inputs, in log evidence."""
-        return choice_of_inputs(self.gamma[self.groups.of_one_input])
+        return choice_of_inputs(self.gamma[self.groups.of_one_varying_input])
 
     def variance(self, J: FloatArray) -> FloatArray:
         """j A⁻¹ jᵀ for each column j of ``J`` (n_parameters, n_rows), shape (n_rows,)."""
@@ -379,7 +392,7 @@ def laplace(
     gamma = groups.sum(determined)
     return LaplacePosterior(
         w, groups, alpha, beta, factor, gamma, np.clip(of_output, 0, n),
-        float(log_evidence) - choice_of_inputs(gamma[groups.of_one_input]), n,
+        float(log_evidence) - choice_of_inputs(gamma[groups.of_one_varying_input]), n,
         calibration=np.ones_like(beta),
     )  # fmt: skip
 

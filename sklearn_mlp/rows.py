@@ -491,6 +491,8 @@ class Rows:
         else:
             _z_scores(X, self.units.inputs, out=inputs[1:])
             _z_scores(y, self.units.outputs, out=targets)
+            if (limit := self.units.outputs.limit) < np.inf:
+                np.clip(targets, -limit, limit, out=targets)
         if self.on_grid:
             _round(inputs)
             _round(targets)

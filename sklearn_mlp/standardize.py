@@ -96,12 +96,14 @@ class Scaling:
     """The units of some columns: the z-score of a value x is (x - mean) / scale.
 
     A column that does not vary has z-scores of 0. When weights are converted to other units, a
-    constant input is ignored, and a constant target is predicted.
+    constant input is ignored, and a constant target is predicted. Training sees z-scores that are
+    further from 0 than `limit` as ± `limit`.
     """
 
     mean: FloatArray
     scale: FloatArray
     varies: NDArray[np.bool_]
+    limit: float = np.inf
 
     @classmethod
     def identity(cls, n_columns: int) -> Self:

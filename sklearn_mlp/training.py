@@ -508,7 +508,7 @@ class Plan:
         """The first weights of an attempt, as a flat vector. Only attempt 0 uses given weights."""
         units = self.data.units
         if self.start.weights is None or attempt > 0:
-            w = self.network.initial_weights(self.rng, self.rule.gain)
+            w = self.network.initial_weights(self.rng, self.rule.gain, units.inputs.varies)
             layers = self.network.layers(w)
             layers[-1][0] += _output_bias(self.loss, self.data.rows)
             if not isinstance(self.network, PartialNetwork):

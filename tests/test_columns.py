@@ -64,6 +64,8 @@ def texts(n_different: int, n: int = N) -> list[str]:
         ("x", texts(N), LEFT_OUT),
         ("Unnamed: 0", range(N), LEFT_OUT),
         ("customer_id", RNG.permutation(N), LEFT_OUT),
+        ("Order no.", RNG.permutation(N), LEFT_OUT),
+        ("piano", RNG.permutation(N), NUMBER),
         ("PassengerId", range(N), LEFT_OUT),
         ("Lfd. Nr.", range(N), LEFT_OUT),
         ("customer_id", RNG.integers(0, 9, N), NUMBER),

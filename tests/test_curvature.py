@@ -1,11 +1,19 @@
 """A system by its rows is that by its parameters, whatever the precisions."""
 
-from typing import NamedTuple
+import pickle
+from typing import NamedTuple, cast
 
 import numpy as np
 import pytest
 
-from sklearn_mlp.curvature import DenseCurvature, FactorOfSome, RowCurvature, step_cost
+from sklearn_mlp.curvature import (
+    DenseCurvature,
+    FactorOfSome,
+    RowCurvature,
+    RowFactor,
+    least_squares_by_rows,
+    step_cost,
+)
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import WeightGroups, laplace
@@ -70,6 +78,21 @@ def test_the_factor_by_rows_is_that_of_the_matrix(s: System) -> None:
 
 
 @every_system
+def test_a_pickled_factor_has_half_of_its_triangle(s: System) -> None:
+    factor = s.by_rows.factored().factor
+    n_rows, state = N_ROWS * len(s.beta), cast(RowFactor, factor).__getstate__()
+    assert state["packed"].shape == (n_rows * (n_rows + 1) // 2,)
+    assert "L" not in state
+    as_before = object.__new__(RowFactor)
+    as_before.__setstate__(dict(vars(factor)))
+    inverse = np.linalg.inv(s.matrix)
+
+    for loaded in (pickle.loads(pickle.dumps(factor)), as_before):
+        variance = loaded.variance(np.eye(N_PARAMETERS))
+        np.testing.assert_allclose(variance, inverse.diagonal(), rtol=1e-9)
+
+
+@every_system
 def test_both_ways_agree(s: System) -> None:
     rows, dense = s.by_rows.factored(), s.dense.factored()
     assert s.by_rows.mean == pytest.approx(s.dense.mean, rel=1e-12)
@@ -91,6 +114,31 @@ def test_a_damped_system_is_solved(n_flat: int, damping: float) -> None:
     A = s.matrix + damping * np.eye(N_PARAMETERS)
     residual = A @ solve(b) - b
     assert np.abs(residual).max() < 1e-8 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("n_flat", [0, 1, 4, N_PARAMETERS])
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_least_squares_by_rows_are_those_by_parameters(n_flat: int, spread: float) -> None:
+    """Those of NumPy with a row for each penalty; of several solutions the shortest."""
+    rng = np.random.default_rng(0)
+    G, y = rng.normal(size=(N_PARAMETERS, N_ROWS)), rng.normal(size=N_ROWS)
+    p = 10.0 ** rng.uniform(-spread, spread, N_PARAMETERS)
+    p[:n_flat] = 0
+    rows = np.vstack([G.T, np.diag(np.sqrt(p))])
+    expected = np.linalg.lstsq(rows, np.append(y, np.zeros(N_PARAMETERS)), rcond=1e-10)[0]
+    np.testing.assert_allclose(least_squares_by_rows(G, y, p), expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-10, 1.0])
+def test_rows_that_contradict_each_other_are_fitted_by_their_mean(p: float) -> None:
+    rng = np.random.default_rng(0)
+    g, y = rng.normal(size=(N_PARAMETERS, 3)), np.array([1.0, -2.0, 5.0])
+    twice, both = np.hstack([g, g]), np.append(y - 3, y + 3)
+    prior = np.append(0.0, np.full(N_PARAMETERS - 1, p))
+    found = least_squares_by_rows(twice, both, prior)
+    expected = least_squares_by_rows(np.sqrt(2) * g, np.sqrt(2) * y, prior)
+    np.testing.assert_allclose(g.T @ found, g.T @ expected, rtol=1e-6)
+    np.testing.assert_allclose(prior @ found**2, prior @ expected**2, rtol=1e-3)
 
 
 def test_rows_say_of_a_dead_weight_that_nothing_is_determined() -> None:

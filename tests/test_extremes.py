@@ -1,6 +1,10 @@
 """Data at the edge of what numbers can hold: a right answer, or an error that says what to do."""
 
 import pickle
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -8,15 +12,21 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from matplotlib.text import Text
-from scipy.linalg import cholesky
+from scipy.linalg import cho_factor, cho_solve, cholesky, hadamard
 from scipy.stats import norm, poisson
 from sklearn.datasets import make_friedman1
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, QuantileRegressor, Ridge
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.curvature import DenseCurvature, DenseFactor, RowCurvature
 from sklearn_mlp.inspection import NetworkDisplay, SensitivityDisplay
+from sklearn_mlp.network import Network
+from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.overflow import unwarned
+from sklearn_mlp.posterior import WeightGroups, laplace
+from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers.between_rows import has_spikes
 from tests.helpers import fitted
 
 N = 150
@@ -81,6 +91,45 @@ def test_large_float32_values_are_no_raw_warning() -> None:
     huge = (np.random.default_rng(0).normal(size=(100, 3)) * 1e38).astype(np.float32)
     with pytest.raises(ValueError, match="overflow float32: rescale the columns"):
         regressor().fit(huge, huge[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit"),
+    [(np.float32, 1e-37), (np.float32, 1e37), (np.float64, 1e-307)],
+)
+@pytest.mark.parametrize("alpha", ["auto", 1.0])
+def test_the_ends_of_the_range_of_a_dtype_are_units_like_any_other(
+    dtype: Any, unit: float, alpha: Any
+) -> None:
+    ordinary = regressor((), solver="lm", alpha=alpha).fit(X, Y).predict(X_NEW, return_std=True)
+    extreme = regressor((), solver="lm", alpha=alpha).fit((X * unit).astype(dtype), Y)
+    found = extreme.predict((X_NEW * unit).astype(dtype), return_std=True)
+    for ours, expected in zip(found, ordinary, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [(np.float32, 1e-40), (np.float64, 1e-310)])
+@pytest.mark.parametrize("in_dask", [False, True], ids=["", "Dask"])
+def test_columns_whose_weights_would_overflow_count_as_constant_and_a_warning_says_so(
+    dtype: Any, unit: float, in_dask: bool
+) -> None:
+    tiny: Any = X.astype(dtype)
+    tiny[:, [1, 3]] *= dtype(unit)
+    data: tuple[Any, ...] = (tiny, Y)
+    if in_dask:
+        da = pytest.importorskip("dask.array")
+        data = tuple(da.from_array(part, chunks=(50, *part.shape[1:])) for part in data)
+    with pytest.warns(UserWarning, match=rf"numbers 1, 3\) vary by so little.* in {tiny.dtype} "):
+        model = regressor((), solver="lm", alpha=1.0).fit(*data)
+    np.testing.assert_array_equal(model.coefs_[0][[1, 3]], 0)
+    without = regressor((), solver="lm", alpha=1.0).fit(X[:, [0, 2, 4]], Y)
+    np.testing.assert_allclose(model.coefs_[0][[0, 2, 4]], without.coefs_[0], rtol=1e-4)
+
+
+def test_targets_that_vary_by_too_little_count_as_constant_and_a_warning_says_so() -> None:
+    with pytest.warns(UserWarning, match="y varies by so little"):
+        model = regressor(()).fit(X, Y * 1e-310)
+    np.testing.assert_allclose(model.predict(X), (Y * 1e-310).mean(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -269,6 +318,258 @@ def test_evidences_that_overflow_are_refused() -> None:
             SigmoidMLPRegressor(loss="poisson", random_state=98, max_iter=4),
             np.array([[1.0], [3.0]]), np.array([3e299, 1e300]),
         )  # fmt: skip
+
+
+# Ill-conditioned columns -------------------------------------------------------------------
+
+
+def exact_ridge(A: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
+    """The intercept and the coefs of ridge regression, in the arithmetic of fractions."""
+    rows = [[Fraction(1), *map(Fraction, row)] for row in A.tolist()]
+    targets = [Fraction(value) for value in y.tolist()]
+    n = len(rows[0])
+    zero = Fraction(0)
+    system = [[sum((row[i] * row[j] for row in rows), zero) for j in range(n)] for i in range(n)]
+    for i in range(n):
+        system[i][i] += Fraction(alpha) if i > 0 else zero
+        system[i].append(sum((row[i] * t for row, t in zip(rows, targets, strict=True)), zero))
+    for i in range(n):
+        for k in range(i + 1, n):
+            factor = system[k][i] / system[i][i]
+            system[k] = [a - factor * b for a, b in zip(system[k], system[i], strict=True)]
+    x = [zero] * n
+    for i in reversed(range(n)):
+        rest = sum((system[i][j] * x[j] for j in range(i + 1, n)), zero)
+        x[i] = (system[i][n] - rest) / system[i][i]
+    return np.array(list(map(float, x)))
+
+
+def columns_of_condition(condition: float) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    U, V = (np.linalg.qr(rng.normal(size=(n, 5)))[0] for n in (40, 5))
+    return np.sqrt(40) * U * condition ** -np.linspace(0, 1, 5) @ V.T
+
+
+@pytest.mark.parametrize("condition", [1e6, 1e12])
+@pytest.mark.parametrize("alpha", [1.0, 1e-6, 1e-12, 0.0])
+def test_ill_conditioned_columns_are_ridge_regression_in_exact_arithmetic(
+    condition: float, alpha: float
+) -> None:
+    """With the digits that scikit-learn has of it by a singular value decomposition, or ten."""
+    A = columns_of_condition(condition)
+    y = np.sin(np.arange(40)) + A.sum(axis=1)
+    intercept, *coefs = exact_ridge(A, y, alpha)
+    model = regressor((), solver="lm", alpha=alpha, standardize=False).fit(A, y)
+    theirs = Ridge(alpha=alpha, solver="svd").fit(A, y)
+    lost = np.abs(theirs.coef_ - coefs).max() / np.abs(coefs).max()
+    atol = max(10 * lost, 1e-8) * np.abs(coefs).max()
+    np.testing.assert_allclose(model.coefs_[0].ravel(), coefs, rtol=0, atol=atol)
+    predicted = intercept + A.astype(np.longdouble) @ np.array(coefs, np.longdouble)
+    np.testing.assert_allclose(
+        model.predict(A), predicted, rtol=0, atol=max(1e-9, 1e-4 * (alpha == 0))
+    )
+
+
+@pytest.mark.parametrize("kind", ["the same twice", "a sum", "the same but for rounding"])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_collinear_columns_are_ridge_regression(kind: str, standardize: bool) -> None:
+    extra = {
+        "the same twice": X[:, 0],
+        "a sum": X[:, 0] + X[:, 1],
+        "the same but for rounding": X[:, 0] * (1 + 1e-15 * np.sin(np.arange(N))),
+    }[kind]
+    wide = np.column_stack([X, extra])
+    scaler = StandardScaler(with_mean=standardize, with_std=standardize).fit(wide)
+    scale = scaler.scale_ if standardize else 1.0
+    model = regressor((), solver="lm", alpha=1.0, standardize=standardize).fit(wide, Y)
+    ridge = Ridge(alpha=1.0, solver="svd").fit(scaler.transform(wide), Y)
+    np.testing.assert_allclose(model.coefs_[0].ravel() * scale, ridge.coef_, rtol=1e-8)
+    free = regressor((), solver="lm", alpha=0.0, standardize=standardize).fit(wide, Y)
+    least_squares = LinearRegression().fit(X, Y)
+    np.testing.assert_allclose(free.predict(wide), least_squares.predict(X), rtol=1e-5)
+    mean, std = regressor((), noise="constant").fit(wide, Y).predict(wide, return_std=True)
+    plain = regressor((), noise="constant").fit(X, Y).predict(X, return_std=True)
+    np.testing.assert_allclose(mean, plain[0], atol=0.1)
+    np.testing.assert_allclose(std, plain[1], rtol=0.01)
+
+
+# Outliers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outlier", [1e12, 1e80, 1e150])
+def test_an_outlier_is_fitted_as_ridge_regression_does(outlier: float) -> None:
+    y = Y.copy()
+    y[7] = outlier
+    Z = StandardScaler().fit_transform(X)
+    ridge = Ridge(alpha=1.0, solver="svd").fit(Z, y)
+    model = regressor((), solver="lm", alpha=1.0).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), ridge.predict(Z), rtol=1e-9, atol=1e-9 * outlier)
+    mean, std = fitted(regressor(), X, y).predict(X, return_std=True)
+    assert np.isfinite(mean).all()
+    np.testing.assert_array_less(0.03 * outlier, std)
+    np.testing.assert_array_less(std, outlier)
+
+
+@pytest.mark.parametrize("outlier", [1e30, 1e150, -1e300])
+@pytest.mark.parametrize(("dtype", "rel"), [(np.float32, 0.1), (np.float64, 0.01)])
+def test_of_an_outlier_a_median_knows_only_the_side(outlier: float, dtype: Any, rel: float) -> None:
+    """The linear programme of scikit-learn has the same solution for an outlier of any size."""
+    y, moderate = Y.copy(), Y.copy()
+    y[7], moderate[7] = outlier, 1e3 * np.sign(outlier)
+    median = regressor((), loss="pinball", alpha=0, max_iter=2_000, max_fun=10**5)
+    median = fitted(median, X.astype(dtype), y)
+    theirs = QuantileRegressor(alpha=0).fit(X, moderate)
+    ours, best = (np.abs(np.delete(Y - m.predict(X), 7)).mean() for m in (median, theirs))
+    assert ours == pytest.approx(best, rel=rel)
+
+
+@pytest.mark.parametrize("hidden", [(), (3,)])
+@pytest.mark.parametrize("solver", ["lbfgs", "lm"])
+def test_the_size_of_an_outlier_does_not_matter_to_a_robust_loss(
+    hidden: tuple[int, ...], solver: str
+) -> None:
+    one, other = Y.copy(), Y.copy()
+    one[7], other[7] = 1e12, 1e300
+    model = regressor(hidden, loss="huber", solver=solver, alpha=1.0, max_iter=50)
+    found = fitted(model, X, one).predict(X)
+    np.testing.assert_allclose(fitted(model, X, other).predict(X), found, rtol=1e-9)
+    assert np.corrcoef(np.delete(found, 7), np.delete(Y, 7))[0, 1] > 0.8
+
+
+# Saturated units ----------------------------------------------------------------------------
+
+
+def test_far_beyond_the_rows_the_function_and_its_error_bars_are_constant() -> None:
+    model = fitted(regressor(), X, Y)
+    directions = np.random.default_rng(0).normal(size=(50, 5))
+    (first, last), far = model.weights_, X.mean(axis=0) + 1e6 * directions
+    on = (first[0] + far @ first[1:] > 0).astype(float)
+    mean, std = model.predict(far, return_std=True)
+    np.testing.assert_allclose(mean, (last[0] + on @ last[1:]).ravel(), rtol=1e-12)
+    farther, same = model.predict(X.mean(axis=0) + 1e30 * directions, return_std=True)
+    np.testing.assert_allclose(farther, mean, rtol=1e-12)
+    np.testing.assert_allclose(same, std, rtol=1e-9)
+    assert (std > model.noise_std_).all()
+
+
+@pytest.mark.parametrize("solver", ["lm", "lbfgs", "adam", "sgd", "gd"])
+@pytest.mark.parametrize("alpha", ["auto", 0.0])
+@pytest.mark.parametrize("size", [1e3, 1e6])
+def test_training_may_begin_where_all_units_are_saturated(
+    solver: str, alpha: Any, size: float
+) -> None:
+    """There the network is constant in parts of the space. The output layer can be fitted."""
+    rng = np.random.default_rng(0)
+    model = regressor(solver=solver, alpha=alpha, warm_start=True, max_iter=20, standardize=False)
+    first = size * rng.normal(size=(6, 3))
+    model.weights_ = [first, np.zeros((4, 1))]
+    mean, std = fitted(model, X, Y).predict(X, return_std=True)
+    on = np.column_stack([np.ones(N), first[0] + X @ first[1:] > 0])
+    best = on @ np.linalg.lstsq(on, Y, rcond=None)[0]
+    error = np.sqrt(np.mean((mean - Y) ** 2))
+    assert error < np.sqrt(np.mean(Y**2))
+    if solver == "lm":
+        assert error < 1.05 * np.sqrt(np.mean((best - Y) ** 2))
+    assert (std > 0).all()
+
+
+# Posteriors of thousands of parameters --------------------------------------------------------
+
+
+def test_a_posterior_of_two_thousand_parameters_by_their_matrix_is_the_closed_form() -> None:
+    """Columns that are orthogonal, of lengths between 1 and 1e6."""
+    n = 2_048
+    lengths = 10 ** np.random.default_rng(0).uniform(0, 6, n)
+    J = hadamard(n) / np.sqrt(n) * lengths
+    prior, beta = 10 ** np.random.default_rng(1).uniform(-6, 6, n), np.array([0.25])
+    H = np.tril(J.T @ J)
+    A = np.asfortranarray(0.25 * H + np.diag(prior))
+    factor, determined, of_output = DenseCurvature(A, prior, beta, [H]).factored()
+    shares = 0.25 * lengths**2 / (0.25 * lengths**2 + prior)
+    assert factor.log_determinant == pytest.approx(np.log(0.25 * lengths**2 + prior).sum())
+    np.testing.assert_allclose(determined, shares, rtol=1e-6, atol=1e-8)
+    assert of_output.sum() == pytest.approx(shares.sum(), rel=1e-8)
+    some = J[:20]
+    variance = some**2 @ (1 / (0.25 * lengths**2 + prior))
+    np.testing.assert_allclose(factor.variance(np.ascontiguousarray(some.T)), variance, rtol=1e-7)
+
+
+@pytest.mark.parametrize("spread", [0.0, 4.0])
+def test_a_posterior_of_three_thousand_parameters_by_rows_is_that_of_their_matrix(
+    spread: float,
+) -> None:
+    """Of SciPy's factor of the matrix; precisions from 10^-spread to 10^spread."""
+    rng = np.random.default_rng(0)
+    network, n_rows = Network([28, 100, 1], "sigmoid"), 150
+    rows = Rows(rng.normal(size=(n_rows, 28)), rng.normal(size=(n_rows, 1)))
+    w = network.initial_weights(np.random.RandomState(0))
+    groups = WeightGroups.by_layer(network, per_input=True)
+    alpha = 10 ** rng.uniform(-spread, spread, len(groups.names))
+    sums = Objective(network, rows, 0.0).gauss_newton(w)
+    posterior = laplace(Point(w, sums), groups, alpha, np.array([4.0]), n_rows)
+    prior, J = groups.per_parameter(alpha), sums.J
+    assert len(prior) == 3_001
+    assert J is not None
+    root = np.sqrt(np.where(prior > 0, prior, 1))  # in the scale of the prior
+    scaled = 2 * J[0] / root[:, np.newaxis]
+    A = scaled @ scaled.T + np.diag(np.where(prior > 0, 1.0, 0.0))
+    whole = cho_factor(A, lower=True)
+    log_determinant = 2 * np.log(whole[0].diagonal()).sum() + 2 * np.log(root).sum()
+    assert posterior.factor.log_determinant == pytest.approx(log_determinant, rel=1e-8)
+    determined = (scaled * cho_solve(whole, scaled)).sum()
+    assert posterior.n_effective_parameters == pytest.approx(determined, rel=1e-6)
+    new = rng.normal(size=(len(prior), 5))
+    expected = (new / root[:, np.newaxis] * cho_solve(whole, new / root[:, np.newaxis])).sum(axis=0)
+    np.testing.assert_allclose(posterior.variance(new), expected, rtol=1e-6)
+
+
+# More columns than rows, by far --------------------------------------------------------------
+
+
+@contextmanager
+def no_square_matrix(order: int) -> Iterator[None]:
+    """Refuse as much memory as a matrix of this order takes."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 8 * order**2 / 4
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+def test_ten_thousand_columns_of_fifty_rows_are_ridge_regression(
+    kind: Any, standardize: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    wide = rng.normal(size=(50, 10_000)) * (rng.uniform(size=(50, 10_000)) < 0.3) + 0.0
+    y, s = wide[:, :5].sum(axis=1) + 0.3 * rng.normal(size=50), rng.uniform(0.5, 2, 50)
+    model = regressor((), solver="lm", alpha=30.0, standardize=standardize)
+    with no_square_matrix(10_000):
+        model.fit(kind(wide), y, s)
+    scaler = StandardScaler(with_mean=standardize, with_std=standardize).fit(wide, sample_weight=s)
+    ridge = Ridge(alpha=30.0, solver="cholesky").fit(scaler.transform(wide), y, s)
+    np.testing.assert_allclose(model.predict(kind(wide)), ridge.predict(scaler.transform(wide)))
+    scale = scaler.scale_ if standardize else 1.0
+    np.testing.assert_allclose(model.coefs_[0].ravel(), ridge.coef_ / scale, rtol=1e-8, atol=1e-12)
+
+
+def test_a_spike_is_seen_among_ten_thousand_columns() -> None:
+    """Two steep units between two rows, next to one another, whose outputs add up there."""
+    rng = np.random.default_rng(0)
+    network, wide = Network([10_000, 2, 1], "sigmoid"), rng.normal(size=(20, 10_000))
+    x = np.sort(wide[:, 7])
+    middle = (x[9] + x[10]) / 2
+    w = np.zeros(network.n_parameters)
+    first, last = network.layers(w)
+    steep = 200 / (x[10] - x[9])
+    first[8], first[0] = steep, -steep * (middle + np.array([-0.1, 0.1]) * (x[10] - x[9]))
+    objective = Objective(network, Rows(wide, np.sin(wide[:, :1])), 0.0)
+    for height, expected in ((100.0, True), (0.1, False)):
+        last[1:, 0] = height, -height
+        with no_square_matrix(10_000), unwarned():
+            assert has_spikes(objective, w) == expected
 
 
 # Counts and amounts -----------------------------------------------------------------------------

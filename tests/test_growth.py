@@ -148,7 +148,7 @@ def test_the_posterior_without_dead_inputs_is_that_of_the_whole_network() -> Non
     alpha, beta = rng.uniform(0.5, 2, len(groups.names)), np.array([100.0])
     point = Point(w, Objective(network, objective.rows, 0.0).gauss_newton(w))
     narrow = Member(network, laplace(point, groups, alpha, beta, 500.0), True)
-    whole = with_all_inputs(narrow)
+    whole = with_all_inputs(narrow, np.ones(len(reads(member)), bool))
     assert whole.network is member.network
     np.testing.assert_array_equal(whole.posterior.w, member.posterior.w)
     expected = laplace(

@@ -30,11 +30,13 @@ from sklearn_mlp.objective import (
     CurvatureAlong,
     DerivativeSums,
     ErrorSums,
+    FactorOfOutputLayer,
     GaussNewtonSums,
     LossAndGradient,
     LossAndSquares,
     Objective,
     OutputLayerProducts,
+    OutputLayerRows,
     Point,
     Predictions,
     SquaredTargets,
@@ -54,7 +56,7 @@ from sklearn_mlp.posterior import (
 )
 from sklearn_mlp.rows import Block, Kernel, Rows, Work, _MomentsOfColumns
 from sklearn_mlp.solvers.between_rows import BiasSlopes
-from sklearn_mlp.solvers.variable_projection import FactorOfOutputLayer, FactorOfStep
+from sklearn_mlp.solvers.variable_projection import FactorOfStep
 from sklearn_mlp.standardize import Scaling, Units
 
 N = 12
@@ -134,6 +136,7 @@ KERNELS: dict[type, Kernel[Any]] = {
         FallOfSquares((a_member(0.4), a_member(0.6)), (a_member(1.0),)),
         _MomentsOfColumns(5),
         FactorOfOutputLayer(NETWORK, W),
+        OutputLayerRows(NETWORK, W),
         FactorOfStep(NETWORK, W, 1),
     )
 }

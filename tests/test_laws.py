@@ -24,6 +24,8 @@ laws = settings(max_examples=12, deadline=None)
 SOLVERS = st.sampled_from(["gd", "lbfgs", "lm"])
 """Those that have no minibatches, so that the order of the rows is none of theirs."""
 
+ALL_SOLVERS = st.sampled_from(["gd", "lbfgs", "lm", "adam", "sgd"])
+
 Arrays = tuple[Any, ...]
 
 
@@ -81,21 +83,48 @@ def test_copies_in_place_of_weights_and_rows_of_weight_zero(solver: str, start: 
 
 
 @laws
-@given(st.sampled_from(["gd", "lbfgs"]), starts(), st.floats(-1e3, 1e3))
-def test_a_constant_column(solver: str, start: Any, value: float) -> None:
+@given(ALL_SOLVERS, starts(), st.floats(-1e3, 1e3), st.integers(0, 3))
+def test_a_constant_column(solver: str, start: Any, value: float, at: int) -> None:
     _, weights, (X, y, s) = start
-    wide = np.column_stack([X, np.full(len(X), value)])
-    first = np.vstack([weights[0], np.zeros((1, weights[0].shape[1]))])
+    wide, first = np.insert(X, at, value, axis=1), np.insert(weights[0], at + 1, 0.0, axis=0)
     one = trained(solver, weights, X, y, s)
     other = trained(solver, [first, weights[1]], wide, y, s)
-    assert_same(one.predict(X), other.predict(wide))
-    assert_same(other.coefs_[0][-1], 0)
+    for a, b in zip(one.predict(X, True), other.predict(wide, True), strict=True):
+        assert_same(a, b)
+    np.testing.assert_array_equal(other.coefs_[0][at], 0)
+
+
+@laws
+@given(
+    ALL_SOLVERS,
+    st.sampled_from([(), (3,)]),
+    st.sampled_from([0.1, "auto"]),
+    starts(),
+    st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=3),
+)
+def test_constant_columns_from_random_weights(
+    solver: str, hidden: tuple[int, ...], alpha: Any, start: Any, values: list[float]
+) -> None:
+    _, _, (X, y, s) = start
+    wide = np.hstack([np.tile(values, (len(X), 1)), X])
+    one, other = (
+        fitted(
+            SigmoidMLPRegressor(
+                hidden, solver=solver, alpha=alpha, max_iter=4, noise="constant", random_state=0
+            ),
+            data, y, s,
+        )
+        for data in (X, wide)
+    )  # fmt: skip
+    for a, b in zip(one.predict(X, True), other.predict(wide, True), strict=True):
+        assert_same(a, b)
+    np.testing.assert_array_equal(other.coefs_[0][: len(values)], 0)
+    assert_same(other.coefs_[0][len(values) :], one.coefs_[0])
 
 
 @laws
 @given(starts(), st.floats(-1e3, 1e3))
-def test_a_constant_column_in_second_order_training(start: Any, value: float) -> None:
-    # The damping is relative to the mean curvature of all weights: the minimum alone is the same.
+def test_a_constant_column_at_the_minimum(start: Any, value: float) -> None:
     _, _, (X, y, s) = start
     model = SigmoidMLPRegressor((), solver="lm", alpha=0.1, tol=1e-12, noise="constant")
     mean, std = fitted(model, X, y, s).predict(X, return_std=True)

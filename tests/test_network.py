@@ -156,3 +156,18 @@ def test_a_partial_network_is_the_whole_one_whose_other_coefs_are_zero() -> None
     g = np.empty_like(w)
     partial.gradient(partial.layers(w), inputs, workspace, np.ones((1, 6)), partial.layers(g))
     np.testing.assert_allclose(g, J.sum(axis=(0, 2)), rtol=1e-10)
+
+
+def test_weights_of_inputs_that_do_not_vary_are_0_and_take_no_random_number() -> None:
+    varies = np.array([False, True, True, False])
+    wide, narrow = Network([4, 3, 2], "tanh"), Network([2, 3, 2], "tanh")
+    w = wide.initial_weights(np.random.RandomState(0), 0.5, varies)
+    v = narrow.initial_weights(np.random.RandomState(0), 0.5)
+    np.testing.assert_array_equal(wide.layers(w)[0][1:][~varies], 0)
+    np.testing.assert_array_equal(np.delete(wide.layers(w)[0], [1, 4], axis=0), narrow.layers(v)[0])
+    np.testing.assert_array_equal(wide.layers(w)[1], narrow.layers(v)[1])
+    for all_alike in (np.ones(4, bool), np.zeros(4, bool)):
+        np.testing.assert_array_equal(
+            wide.initial_weights(np.random.RandomState(0), 0.5, all_alike),
+            wide.initial_weights(np.random.RandomState(0), 0.5),
+        )

@@ -148,3 +148,35 @@ def test_the_best_output_layer_is_that_of_penalised_least_squares(problem: Probl
     size = np.einsum("n,k,nk,nkp->p", problem.s, beta, np.abs(problem.y) + 1, np.abs(J))
     rest = slice(network.n_hidden_parameters, None)
     np.testing.assert_allclose(gradient[rest] / (size[rest] + 1), 0, atol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [(), (30,)])
+@pytest.mark.parametrize("alpha", [(0.0, 0.0), (0.0, 0.7), (0.3, 0.7)])  # of the bias, of the coefs
+def test_the_best_output_layer_of_few_rows_is_that_of_their_copies(
+    hidden: tuple[int, ...], alpha: tuple[float, float]
+) -> None:
+    # Each row several times, of a smaller weight: the same sums, but more rows than inputs.
+    rng = np.random.default_rng(0)
+    n_rows, network = 9, Network([30, *hidden, 2], "tanh")
+    X, Y = rng.normal(size=(n_rows, 30)), rng.normal(size=(n_rows, 2))
+    s, w = rng.uniform(0.5, 2, n_rows), rng.normal(size=network.n_parameters)
+    prior = np.where(network.is_coef(), alpha[1], alpha[0])
+    best = []
+    for copies in (1, 5):
+        rows = Rows(X.repeat(copies, axis=0), Y.repeat(copies, axis=0), s.repeat(copies) / copies)
+        objective = Objective(network, rows, 0.0)
+        best.append(objective.with_best_output(w, Precisions(np.array([0.5, 3.0]), prior)))
+    np.testing.assert_allclose(best[0], best[1], rtol=1e-8, atol=1e-10)
+    assert not np.allclose(best[0], w)
+
+
+def test_an_output_whose_equations_overflow_stays_as_it_is() -> None:
+    network = Network([5, 1], "identity")
+    for n_rows in (3, 9):
+        rows = Rows(np.full((n_rows, 5), 1e200), np.ones((n_rows, 1)))
+        w = np.arange(6.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            best = Objective(network, rows, 0.0).with_best_output(
+                w, Precisions(np.ones(1), np.ones(6))
+            )
+        np.testing.assert_array_equal(best, w)

@@ -25,6 +25,13 @@ from sklearn.exceptions import NotFittedError
 import sklearn_mlp
 from sklearn_mlp import SigmoidMLPRegressor
 
+try:
+    import sklearn.callback  # noqa: F401
+except ImportError:
+    has_callbacks = False
+else:
+    has_callbacks = True
+
 PACKAGE = str(Path(sklearn_mlp.__file__).parent)
 SOLVERS = ["lm", "lbfgs", "adam", "sgd", "gd"]
 
@@ -33,6 +40,10 @@ X = rng.normal(size=(20, 2))
 Y = np.abs(np.sin(2 * X[:, 0]) + X[:, 1]) + 0.1
 S = rng.uniform(0.5, 2, size=20)
 
+MORE = rng.normal(size=(60, 2))
+NOISY = np.abs(MORE[:, 0] + (1 + MORE[:, 1]) ** 2 * rng.normal(size=60)) + 0.1
+"""With fewer than 50 rows noise="auto" is constant."""
+
 DATA: dict[str, tuple[Any, ...]] = {
     "dense": (X, Y),
     "weighted": (X, Y, S),
@@ -40,6 +51,7 @@ DATA: dict[str, tuple[Any, ...]] = {
     "float32": (X.astype(np.float32), Y),
     "frame": (pd.DataFrame(X, columns=["a", "b"]), Y),
     "one column": (X[:, :1].copy(), Y),
+    "noise that varies": (MORE, NOISY),
     "two outputs": (X, np.column_stack([Y, 3 * Y[::-1]])),
 }
 BAD: dict[str, tuple[Any, ...]] = {
@@ -51,19 +63,43 @@ BAD: dict[str, tuple[Any, ...]] = {
 }
 CHANGES: list[dict[str, Any]] = [
     *({"solver": solver} for solver in SOLVERS),
-    *({"hidden_layer_sizes": hidden} for hidden in [(), (3,), (2, 2)]),
+    *({"hidden_layer_sizes": hidden} for hidden in [(), (3,), (2, 2), "auto"]),
     *({"alpha": alpha} for alpha in [0.1, "auto"]),
     *({"activation": activation} for activation in ["sigmoid", "relu"]),
     *({"loss": loss} for loss in ["squared_error", "huber", "poisson"]),
     *({"warm_start": warm_start} for warm_start in [False, True]),
     *({"standardize": standardize} for standardize in [False, True]),
     *({"early_stopping": early_stopping} for early_stopping in [False, True]),
-    *({"noise": noise} for noise in ["auto", "constant"]),
+    *({"noise": noise} for noise in ["auto", "constant", "varying"]),
+    *({"n_init": n_init} for n_init in [1, 2]),
 ]
 DIVERGING = {
     "activation": "identity", "learning_rate_init": 1e200, "solver": "sgd",
-    "loss": "squared_error", "hidden_layer_sizes": (3,), "warm_start": False,
+    "loss": "squared_error", "hidden_layer_sizes": (3,), "warm_start": False, "noise": "constant",
 }  # fmt: skip
+
+
+class FailureError(Exception):
+    """A callback's own."""
+
+
+class Callback:
+    """Looks at the model in each task, and stops the fit, or fails, after so many of them."""
+
+    def __init__(self, at: int, fails: bool) -> None:
+        self.left, self.fails = at, fails
+
+    def setup(self, estimator: Any, context: Any) -> None: ...
+    def teardown(self, estimator: Any, context: Any) -> None: ...
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None: ...
+
+    def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any) -> bool:
+        if fitted_estimator is not None:
+            assert all(np.isfinite(W).all() for W in fitted_estimator.weights_)
+        self.left -= 1
+        if self.left <= 0 and self.fails:
+            raise FailureError
+        return self.left <= 0
 
 
 @contextmanager
@@ -129,7 +165,7 @@ class Life(RuleBasedStateMachine):
             try:
                 with interruption(interrupted_at):
                     getattr(self.model, method)(*data)
-            except (ValueError, KeyboardInterrupt) as error:
+            except (ValueError, KeyboardInterrupt, FailureError) as error:
                 if isinstance(error, ValueError):
                     self.expect_refusal(method, data, str(error))
                 self.assert_is(before)
@@ -144,6 +180,8 @@ class Life(RuleBasedStateMachine):
         known = ["have shapes", "feature names", "features, but", "outputs", "columns of y"]
         if model.loss == "poisson" and model.alpha == "auto":
             known += ["poisson"]
+        if model.noise == "varying":
+            known += ["noise='varying'"]
         if method == "partial_fit":
             known += ["early_stopping", "goes on from", "noise='"]
         assert any(words in message for words in known), message
@@ -170,6 +208,13 @@ class Life(RuleBasedStateMachine):
     @rule(change=st.sampled_from(CHANGES))
     def set_params(self, change: dict[str, Any]) -> None:
         self.model.set_params(**change)
+
+    @precondition(lambda self: has_callbacks)
+    @rule(kind=st.sampled_from(list(DATA)), at=st.integers(1, 12), fails=st.booleans())
+    def fit_with_callback(self, kind: str, at: int, fails: bool) -> None:
+        self.model.set_callbacks(Callback(at, fails))
+        self.call("fit", DATA[kind])
+        self.model.set_callbacks()
 
     @rule()
     def copy(self) -> None:

@@ -13,7 +13,16 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score, root_mean_squared_error
 
 from sklearn_mlp.cli import blocks, files
-from sklearn_mlp.cli.blocks import Blocks, LazyTable, Reader, Summary, head_of, summaries
+from sklearn_mlp.cli.blocks import (
+    Blocks,
+    LazyTable,
+    Reader,
+    Summary,
+    head_of,
+    joined,
+    kept,
+    summaries,
+)
 from sklearn_mlp.cli.errors import InputError
 from sklearn_mlp.cli.files import DataFile, Kind, are_large
 from sklearn_mlp.cli.outliers import Ends
@@ -396,7 +405,7 @@ def test_encoded_rows_are_kept_in_files(
     known = rows_of(train).dropna(subset="y")
     encoder = encoder_of(known)
 
-    X, y = train.kept(encoder, tmp_path)
+    ((X, y),) = kept([train], encoder, tmp_path)
     n_read.clear()
     parts = compute([*X.to_delayed().ravel()])
 
@@ -404,6 +413,25 @@ def test_encoded_rows_are_kept_in_files(
     assert X.shape == (len(known), 2)
     np.testing.assert_array_equal(np.concatenate(parts), encoder.transform(known))
     np.testing.assert_array_equal(y.compute(), known["y"])
+
+
+def test_several_parts_are_kept_in_one_pass_and_joined(
+    n_read: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 60)  # a few rows, of which some blocks hold none out
+    lazy = lazy_table([written(table_of(), "a.csv")])
+    parts = lazy.split("y", 0.2, 3)
+    known = [rows_of(part).dropna(subset="y") for part in parts]
+    assert 0 in map(len, compute(parts[1].tasks))
+    encoder = encoder_of(known[0])
+    n_read.clear()
+
+    pairs = kept(parts, encoder, tmp_path)
+
+    assert len(n_read) == len(lazy.parts)
+    for (X, y), rows in zip([*pairs, joined(pairs)], [*known, pd.concat(known)], strict=True):
+        np.testing.assert_array_equal(X.compute(), encoder.transform(rows))
+        np.testing.assert_array_equal(y.compute(), rows["y"])
 
 
 def test_rows_are_kept_only_where_the_disk_has_room(

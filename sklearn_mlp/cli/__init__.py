@@ -1,7 +1,6 @@
 """The command line, ``sklearn-mlp``: train on files, predict new ones, describe a model."""
 
 import argparse
-import os
 import signal
 import sys
 import threading
@@ -11,7 +10,7 @@ from types import FrameType
 
 from .arguments import parse
 from .errors import InputError
-from .meter import Meter
+from .meter import Meter, say_no_more
 
 __all__ = ["main"]
 
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _unwound_by_sigterm(), Meter() as meter:
             return _run(arguments, meter)
     except BrokenPipeError:  # who reads the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say_no_more()
         return 0
     except (InputError, OSError) as error:
         print("error:", *str(error).split(), file=sys.stderr)

@@ -98,6 +98,11 @@ def _add_reading(add: Callable[..., argparse.Action]) -> None:
         help="what divides the columns of CSV files: a character, 'tab' or 'space'",
     )
     add("--encoding", metavar="NAME", help="that of CSV files, such as utf-16 or latin-1")
+    add(
+        "--sheet",
+        metavar="SHEET",
+        help="the sheet of Excel files: its name, or its number from 1; default: the first",
+    )
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
@@ -109,9 +114,14 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         "--save",
         type=Path,
         metavar="MODEL",
-        help="write the model here: the one that was scored on the held-out rows (fitted without "
-        "them). It is a skops file, which runs no code when it is loaded, unless the name ends "
-        "in .joblib",
+        help="write the model here, fitted to all rows. It is a skops file, which runs no code "
+        "when it is loaded, unless the name ends in .joblib",
+    )
+    add(
+        "--no-refit",
+        action="store_true",
+        help="save the model that was scored, which has not seen the held-out rows. This saves "
+        "the time of the fit to all rows",
     )
     for option, what in (
         ("--drop", "columns to leave out"),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from io import BytesIO
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -352,19 +352,6 @@ class Blocks:
         pairs = [task(rows, shared, self.target) for rows in self.tasks]
         return _concatenated(pairs, [np.nan] * len(pairs), n_inputs(encoder))
 
-    def kept(self, encoder: TableEncoder, folder: Path) -> tuple[Any, Any]:
-        """The same as :meth:`arrays`, written to files in a folder, which each pass maps."""
-        from dask import delayed
-
-        task, shared = delayed(_keep, pure=False), delayed(encoder, traverse=False)
-        paths = [folder / f"{i}.joblib" for i in range(len(self.tasks))]
-        numbers = compute([
-            task(rows, shared, self.target, path)
-            for rows, path in zip(self.tasks, paths, strict=True)
-        ])  # fmt: skip
-        load = delayed(partial(joblib.load, mmap_mode="r"), nout=2, pure=False)
-        return _concatenated([load(path) for path in paths], numbers, n_inputs(encoder))
-
     def compare(self, predict: Any, unit: float, name: str | None) -> Comparison:
         """How well models predict these rows.
 
@@ -386,6 +373,38 @@ class Blocks:
             task(rows, shared, self.target, unit, name, i) for i, rows in enumerate(self.tasks)
         ])  # fmt: skip
         return reduce(Comparison.__add__, found, Comparison())
+
+
+def kept(parts: Sequence[Blocks], encoder: TableEncoder, folder: Path) -> list[tuple[Any, Any]]:
+    """The :meth:`~Blocks.arrays` of each part, in files in a folder, which each pass maps.
+
+    All parts are written in one pass over the blocks.
+    """
+    from dask import delayed
+
+    task, shared = delayed(_keep, pure=False), delayed(encoder, traverse=False)
+    paths = [[folder / f"{i}-{j}.joblib" for j in range(len(p.tasks))] for i, p in enumerate(parts)]
+    tasks = [
+        task(rows, shared, part.target, path)
+        for part, of_part in zip(parts, paths, strict=True)
+        for rows, path in zip(part.tasks, of_part, strict=True)
+    ]
+    numbers = iter(compute(tasks))
+    load = delayed(partial(joblib.load, mmap_mode="r"), nout=2, pure=False)
+    return [
+        _concatenated(list(map(load, of_part)), list(islice(numbers, len(of_part))), n)
+        for of_part, n in zip(paths, [n_inputs(encoder)] * len(paths), strict=True)
+    ]
+
+
+def joined(pairs: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The X and the y of several parts as one of each. It drops partitions without rows."""
+    import dask.array as da
+
+    X, y = (
+        da.concatenate(list(p), allow_unknown_chunksizes=True) for p in zip(*pairs, strict=True)
+    )
+    return X, y
 
 
 def summaries(train: Blocks, test: Blocks, n_rows: float, seed: int) -> tuple[Summary, Summary]:

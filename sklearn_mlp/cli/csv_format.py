@@ -50,8 +50,18 @@ PLAIN = {
 }
 """Numbers without groups, for each decimal sign."""
 
-UNITS = " %€$£\xa0"
+UNITS = " %€$£\xa0\u202f"
 """What may stand before or behind a number."""
+
+CURRENCIES = ("EUR", "USD", "GBP", "CHF")
+"""The same, as words."""
+
+BLANKS = re.compile(r"[ \xa0\u2009\u202f'’]")
+"""What may stand between groups of three digits, whatever the decimal sign: blanks as in France,
+and apostrophes as in Switzerland."""
+
+IN_BLANKS = re.compile(rf"[+-]?[1-9]\d{{0,2}}({BLANKS.pattern}\d{{3}})+([.,]\d+)?")
+"""1 234 567,5 and 1'234'567.5."""
 
 GROUPED = {
     ".": re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?"),
@@ -247,8 +257,8 @@ class CsvFormat:
 
     def _plain_number(self, value: Any) -> Any:
         """1234.5 for 1.234,5, and anything else as it is."""
-        text = value.strip(UNITS) if isinstance(value, str) else ""
-        if not GROUPED[self.decimal].fullmatch(text) and not PLAIN[self.decimal].fullmatch(text):
+        text = _bare(value) if isinstance(value, str) else ""
+        if not _is_number(text, self.decimal):
             return value
         other = "," if self.decimal == "." else "."
         return text.replace(other, "").replace(self.decimal, ".")
@@ -351,7 +361,7 @@ def _decimal_of(fields: Sequence[str], separator: str, otherwise: str) -> str:
     """The decimal sign of most numbers, and another one if they do not show it."""
     counts = Counter[str]()
     for field in fields:
-        text = field.strip(UNITS)
+        text = _bare(field)
         # 1.234 may be a thousand; and so may 1,234 where commas divide the columns.
         if IN_GROUPS["."].fullmatch(text) or (separator == "," and IN_GROUPS[","].fullmatch(text)):
             continue
@@ -367,11 +377,19 @@ def _grouped(rows: Sequence[Sequence[str]], decimal: str) -> tuple[str, ...]:
     found = []
     for i, name in enumerate(rows[0] if rows else ()):
         values = [text for row in rows[1:] if i < len(row) and (text := row[i].strip())]
-        numbers = [text for text in values if _is_number(text.strip(UNITS), decimal)]
+        numbers = [text for text in values if _is_number(_bare(text), decimal)]
         has_more = any(not PLAIN[decimal].fullmatch(text) for text in numbers)
         if has_more and len(numbers) >= CONSISTENT * len(values):
             found.append(name)
     return tuple(found)
+
+
+def _bare(text: str) -> str:
+    """The text without units at its ends, and without blanks between groups of digits."""
+    text = text.strip(UNITS)
+    for currency in CURRENCIES:
+        text = text.removeprefix(currency).removesuffix(currency).strip(UNITS)
+    return BLANKS.sub("", text) if IN_BLANKS.fullmatch(text) else text
 
 
 def _is_number(text: str, decimal: str) -> bool:

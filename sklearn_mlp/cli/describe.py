@@ -32,6 +32,8 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
         f"{about['date']}, on {count(about['n_rows'], 'row')} of {files[0]}{more}; "
         f"sklearn-mlp {about['version']}",
     )
+    if about.get("is_refitted"):
+        line(say, "", "the scores below are of fits without the rows that they score")
     say_columns(say, model[0].columns)
     say_network(say, model, about["target"])
     line(say, "error bars", _error_bars(model[-1]))

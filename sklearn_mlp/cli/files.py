@@ -79,20 +79,38 @@ class DataFile:
     form : CsvFormat
         How it is written, if it is a CSV file.
     shown : str
+    sheet : str
+        The sheet to read, if it is an Excel file.
+    sheets : tuple of str
+        All its sheets.
     """
 
     path: Path
     kind: FileKind = FileKind.CSV
     form: CsvFormat = field(default_factory=CsvFormat)
     shown: str = ""
+    sheet: str = ""
+    sheets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.shown or repr(str(self.path))
+        shown = self.shown or repr(str(self.path))
+        return f"sheet {self.sheet!r} of {shown}" if len(self.sheets) > 1 else shown
 
     @property
     def name(self) -> str:
-        """The name without quotes."""
-        return str(self).strip("'\"")
+        """The name without quotes, for reports."""
+        name = (self.shown or str(self.path)).strip("'\"")
+        return f"{name} (sheet {self.sheet!r})" if len(self.sheets) > 1 else name
+
+    @property
+    def other_sheets(self) -> str:
+        """What to say if the first of several sheets is read."""
+        if len(self.sheets) < 2 or self.sheet != self.sheets[0]:
+            return ""
+        return (
+            f"{self.sheet!r} is read, the first of {len(self.sheets)} sheets of {self.shown}. "
+            f"--sheet chooses another: {listed(self.sheets[1:])}"
+        )
 
     @property
     def is_arrow(self) -> bool:
@@ -124,6 +142,7 @@ def find_files(
     separator: str | None = None,
     encoding: str | None = None,
     decimal: str = ".",
+    sheet: str | None = None,
 ) -> list[DataFile]:
     """The files with these names, where a name may be a pattern such as ``data/*.csv``.
 
@@ -137,6 +156,9 @@ def find_files(
         Those of CSV files, if the user knows them.
     decimal : str, default="."
         The decimal sign of CSV files that do not show which.
+    sheet : str, optional
+        The name of the sheet of Excel files, or its number, which begins at 1. By default the
+        first.
 
     Returns
     -------
@@ -146,14 +168,17 @@ def find_files(
     Raises
     ------
     InputError
-        If there is no such file, if it is a folder, or if it is no table.
+        If there is no such file or sheet, if it is a folder, or if it is no table.
     """
     paths: dict[Path, DataFile] = {}
     for name in names:
         for path, shown in _paths(name, folder):
             if path.resolve() not in paths:
-                paths[path.resolve()] = _looked_at(path, shown, separator, encoding, decimal)
-    return list(paths.values())
+                paths[path.resolve()] = _looked_at(path, shown, separator, encoding, decimal, sheet)
+    found = list(paths.values())
+    if sheet is not None and all(file.kind is not FileKind.EXCEL for file in found):
+        raise InputError(f"--sheet is for Excel files, and {found[0]} is none")
+    return found
 
 
 def _paths(name: str, folder: Path) -> list[tuple[Path, str]]:
@@ -180,16 +205,44 @@ def _paths(name: str, folder: Path) -> list[tuple[Path, str]]:
 
 
 def _looked_at(
-    path: Path, shown: str, separator: str | None, encoding: str | None, decimal: str
+    path: Path,
+    shown: str,
+    separator: str | None,
+    encoding: str | None,
+    decimal: str,
+    sheet: str | None,
 ) -> DataFile:
     """The file, after a look at its beginning."""
     kind = _kind_of_file(path)
+    if kind is FileKind.EXCEL:
+        with _open_excel(path, shown) as book:
+            sheets = tuple(map(str, book.sheet_names))
+        return DataFile(path, kind, shown=shown, sheet=_chosen(sheets, sheet, shown), sheets=sheets)
     if kind is not FileKind.CSV:
         return DataFile(path, kind, shown=shown)
     if not path.stat().st_size:
         raise InputError(f"{shown} is empty")
     form = CsvFormat.of(path, shown, separator, encoding, decimal)
     return DataFile(path, kind, form, shown)
+
+
+def _chosen(sheets: Sequence[str], asked: str | None, shown: str) -> str:
+    """The sheet with this name or number; by default the first."""
+    if not sheets:
+        raise InputError(f"{shown} cannot be read as Excel: it has no sheets")
+    if asked is None:
+        return sheets[0]
+    if asked in sheets:
+        return asked
+    if asked.isdecimal() and 1 <= int(asked) <= len(sheets):
+        return sheets[int(asked) - 1]
+    raise InputError(f"{shown} has no sheet {asked!r}. Its sheets are {listed(sheets)}")
+
+
+def listed(names: Sequence[str], n_shown: int = 20) -> str:
+    """The names with commas between them, as many as a person reads."""
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return ", ".join(map(repr, names[:n_shown])) + more
 
 
 def _kind_of_file(path: Path) -> FileKind:
@@ -290,18 +343,26 @@ def no_rows(file: DataFile) -> InputError:
     return InputError(f"{file} has a header but no rows")
 
 
-def _read_excel(file: DataFile) -> pd.DataFrame:
-    """The first sheet of an Excel file."""
+@contextmanager
+def _open_excel(path: Path, shown: str) -> Iterator[pd.ExcelFile]:
+    """Open an Excel file. What goes wrong is an InputError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and the like, which are not read
-            return pd.read_excel(file.path)
+            with pd.ExcelFile(path) as book:
+                yield book
     except ImportError as error:
         raise InputError(
-            f'reading {file} needs another package: pip install "sklearn-mlp[excel]" ({error})'
+            f'reading {shown} needs another package: pip install "sklearn-mlp[excel]" ({error})'
         ) from None
     except Exception as error:  # each engine has its own
-        raise InputError(f"{file} cannot be read as Excel: {error}") from error
+        raise InputError(f"{shown} cannot be read as Excel: {error}") from error
+
+
+def _read_excel(file: DataFile) -> pd.DataFrame:
+    """The sheet of an Excel file."""
+    with _open_excel(file.path, str(file)) as book:
+        return book.parse(file.sheet)
 
 
 # Parquet and Feather ----------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """``sklearn-mlp fit``: train on the user's table, and report how well the network predicts.
 
-The network is trained on most rows first, saved, and scored on the others. Cross-validation comes
-last, because it takes most of the time: an interruption then leaves the model and its scores.
+The network is trained on most rows first, saved, and scored on the others. Then it is trained on
+all rows, and this model replaces the first. All scores are of networks that have not seen the rows
+that they predict. More rows make the saved one better, if anything. Cross-validation comes last,
+because it takes most of the time: an interruption then leaves the model and its scores.
 Files that are large for the memory are read in blocks: see :mod:`~sklearn_mlp.cli.fit_in_blocks`.
 """
 
@@ -38,11 +40,17 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
         folder = Path(name)
         if arguments.save is not None:
             models.check_can_save(arguments.save)
+            meter.is_needed = True
         files = find_files(
-            arguments.data, folder, separator=arguments.separator, encoding=arguments.encoding
+            arguments.data,
+            folder,
+            separator=arguments.separator,
+            encoding=arguments.encoding,
+            sheet=arguments.sheet,
         )
         models.refuse_to_replace(arguments.save, "--save", [file.path for file in files])
         session = Session(arguments, files, meter)
+        session.say_other_sheets()
         try:
             if are_large(files):
                 fit_in_blocks.run(session, folder)
@@ -65,17 +73,23 @@ def _in_memory(session: Session) -> None:
     n_folds = min(asked.folds, len(y_train) // 2)
     cost = (n_folds - 1) / n_folds if n_folds > 1 else 0.0
     trial = Trial(session, columns, moments(y_train.to_numpy())[1])
-    meter.begin("training", 1.0, n_folds * cost)
+    again = len(y) / len(y_train) if session.refits else 0.0
+    meter.begin("training", 1.0, again + n_folds * cost)
     model, encoded = trial.fit(X_train, y_train)
     session.save(model, len(y_train))
     found = trial.compare(model, encoded, y_train, X_test, y_test)
     session.scores = {HELD_OUT: found.as_dict()}
+    n_rows = len(y_train)
+    if session.refits:
+        meter.begin("training on all rows", again, n_folds * cost)
+        model, n_rows = session.refitted(lambda: trial.fit(X, y)[0], len(y), model, n_rows)
+        session.save(model, n_rows)
     of_folds = Comparison()
     if n_folds > 1 and not session.is_interrupted:
         of_folds = _cross_validated(trial, X_train, y_train, n_folds, cost)
     if of_folds.tallies:
         session.scores = {CROSS_VALIDATED: of_folds.as_dict(), **session.scores}
-    session.save(model, len(y_train))
+    session.save(model, n_rows)
     found = of_folds + found
     found.furthest["place"] = [_place(session, lengths, row) for row in found.furthest["place"]]
     session.report(model, found, columns)

@@ -6,11 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..columns import Column, TableEncoder
 from ..summary import count
-from .blocks import BLOCK_BYTES, Blocks, LazyTable, Summary, fit_on_disk, places_of, summaries
+from .blocks import (
+    BLOCK_BYTES,
+    Blocks,
+    LazyTable,
+    Summary,
+    fit_on_disk,
+    joined,
+    kept,
+    places_of,
+    summaries,
+)
 from .errors import InputError
 from .files import MEMORY_SHARE
 from .scores import HELD_OUT
@@ -18,7 +28,7 @@ from .session import Predictions, Session, check_target, moments
 
 
 def run(session: Session, folder: Path) -> None:
-    """Read the files in blocks, train, save, and score."""
+    """Read the files in blocks, train, save, score, and train on all rows."""
     asked, meter, target = session.arguments, session.meter, session.target
     table = _table(session, folder)
     train, test = table.split(target, asked.test_size, asked.random_state)
@@ -32,12 +42,18 @@ def run(session: Session, folder: Path) -> None:
     encoder = TableEncoder(columns, asked.random_state).fit(in_train.sample, y_sample)
     session.line("encoded", f"by {count(len(y_sample), 'row')}, drawn at random")
 
-    X, y = _encoded(session, train, in_train.n_rows, encoder, folder)
-    network = session.network()
-    meter.begin("training", 1.0)
-    with session.fitting(), meter.passes():
-        network.fit(X, y)
-    model = make_pipeline(encoder, network)
+    parts, n_rows = [train], in_train.n_rows
+    if session.refits:
+        parts, n_rows = [train, test], n_rows + in_test.n_rows
+    encoded = _encoded(session, parts, n_rows, encoder, folder)
+    X, y = encoded[0]
+
+    def fit(X: Any, y: Any) -> Pipeline:
+        with session.fitting(), meter.passes():
+            return make_pipeline(encoder, session.network().fit(X, y))
+
+    meter.begin("training", 1.0, n_rows / in_train.n_rows if session.refits else 0.0)
+    model = fit(X, y)
     session.save(model, in_train.n_rows)
     meter.begin("a linear model")
     with session.fitting(counted=False), meter.passes():
@@ -51,6 +67,12 @@ def run(session: Session, folder: Path) -> None:
     found.furthest["place"] = [place(block, row) for block, row in rows]
     session.scores = {HELD_OUT: found.as_dict()}
     session.save(model, in_train.n_rows)
+    if session.refits:
+        meter.begin("training on all rows", 1.0)
+        model, n_rows = session.refitted(
+            lambda: fit(*joined(encoded)), n_rows, model, in_train.n_rows
+        )
+        session.save(model, n_rows)
     session.report(model, found, columns)
 
 
@@ -64,7 +86,7 @@ def _table(session: Session, folder: Path) -> LazyTable:
     session.line(
         "",
         f"more than {MEMORY_SHARE:.0%} of the memory: read in blocks of {BLOCK_BYTES >> 20} MB, "
-        "without cross-validation",
+        "scored on held-out rows, without cross-validation",
     )
     return table
 
@@ -95,12 +117,15 @@ def _columns_of_sample(
 
 
 def _encoded(
-    session: Session, train: Blocks, n_rows: int, encoder: TableEncoder, folder: Path
-) -> tuple[Any, Any]:
-    """The encoded rows and their target, as Dask arrays, in files if the disk has room."""
+    session: Session, parts: Sequence[Blocks], n_rows: int, encoder: TableEncoder, folder: Path
+) -> list[tuple[Any, Any]]:
+    """The encoded rows and the target of each part, as Dask arrays.
+
+    They are in files if the disk has room.
+    """
     if not fit_on_disk(n_rows, encoder, folder):
         session.line("disk", "too full to keep the encoded rows: each pass reads the files again")
-        return train.arrays(encoder)
+        return [part.arrays(encoder) for part in parts]
     session.meter.begin("reading 2 of 3")
     with session.meter.reading_blocks():
-        return train.kept(encoder, folder)
+        return kept(parts, encoder, folder)

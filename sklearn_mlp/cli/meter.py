@@ -9,6 +9,7 @@ the guess is that it takes as long again as it has taken, which is right on aver
 unknown length.
 """
 
+import os
 import shutil
 import sys
 import threading
@@ -31,6 +32,11 @@ REDRAWN = 0.5
 
 BAR = 20
 """The length of the bar, in characters."""
+
+
+def say_no_more() -> None:
+    """Drop what is printed, after the program that reads it has ended."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass
@@ -65,6 +71,11 @@ class Meter:
     ----------
     stream : TextIO, optional
         By default the standard error.
+
+    Attributes
+    ----------
+    is_needed : bool
+        Whether the work goes on if nobody reads the results, because it also writes a file.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -77,6 +88,7 @@ class Meter:
         self._step: Step | None = None
         self._pace: float | None = None
         self._is_drawn = False
+        self.is_needed = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -119,7 +131,12 @@ class Meter:
         """Print a line of the results."""
         with self._lock:
             self.clear()
-            print(line, flush=True)
+            try:
+                print(line, flush=True)
+            except BrokenPipeError:
+                if not self.is_needed:
+                    raise
+                say_no_more()
 
     def clear(self) -> None:
         """Take the line off the terminal."""

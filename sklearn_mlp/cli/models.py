@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 import joblib
 from sklearn.pipeline import Pipeline
@@ -68,7 +69,7 @@ def save(model: Pipeline, path: Path) -> None:
     if _is_joblib(path):
         write_whole(path, lambda part: joblib.dump(model, part))
     else:
-        write_whole(path, lambda part: _skops(path).dump(model, part))
+        write_whole(path, lambda part: _skops(path).dump(model, part, compression=ZIP_DEFLATED))
 
 
 def write_whole(path: Path, write: Any) -> None:

@@ -47,7 +47,10 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
             separator=arguments.separator,
             encoding=arguments.encoding,
             decimal=model.about_["decimal"],
+            sheet=arguments.sheet,
         )
+        for text in filter(None, (file.other_sheets for file in files)):
+            _note(text, meter)
         models.refuse_to_replace(
             arguments.out, "--out", [arguments.model, *(file.path for file in files)]
         )
@@ -86,8 +89,13 @@ def _predicted(
             table = values if as_values else written
             yield table.assign(**{_new(name, table): column for name, column in more.items()})
     for text in notes.in_words(encoder):
-        meter.clear()
-        print(f"note: {text}", file=sys.stderr)
+        _note(text, meter)
+
+
+def _note(text: str, meter: Meter) -> None:
+    """Say on the standard error what the user should know."""
+    meter.clear()
+    print(f"note: {text}", file=sys.stderr)
 
 
 def _parts(file: DataFile, encoder: TableEncoder) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -161,7 +169,7 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
     options = {} if method == "to_feather" else {"index": False}
     try:
         if method == "to_excel":  # openpyxl tries again to write what could not be written
-            table.to_excel(whole := BytesIO(), **options)
+            _without_time_zones(table).to_excel(whole := BytesIO(), **options)
             part.write_bytes(whole.getvalue())
         else:
             getattr(table, method)(part, **options)
@@ -176,6 +184,12 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
     else:
         return
     raise InputError(f"{str(out)!r} cannot hold {too_large}: write a CSV file.")
+
+
+def _without_time_zones(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the times as they are written, because Excel knows no zones."""
+    zoned = table.select_dtypes("datetimetz")
+    return table.assign(**{name: zoned[name].dt.tz_localize(None) for name in zoned})
 
 
 def _write_csv_file(parts: Iterator[pd.DataFrame], path: Path, form: CsvFormat) -> None:

@@ -22,7 +22,7 @@ from ..regressor import SigmoidMLPRegressor
 from ..summary import count, line, number
 from . import models
 from .errors import InputError
-from .files import DataFile
+from .files import DataFile, listed
 from .meter import Meter
 from .outliers import Outlier, Value
 from .report import (
@@ -55,6 +55,8 @@ class Session:
         The scores of each group of rows.
     is_interrupted : bool
         Whether the user has pressed Ctrl-C.
+    is_refitted : bool
+        Whether the model has been fitted to all rows.
     n_fits, n_not_converged : int
         The number of fits of the network, and of those that ended at --max-iter.
     """
@@ -64,6 +66,7 @@ class Session:
     meter: Meter
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_interrupted: bool = False
+    is_refitted: bool = False
     n_fits: int = 0
     n_not_converged: int = 0
 
@@ -107,18 +110,42 @@ class Session:
         self.is_interrupted |= bool(interruptions)
         for text in texts if counted else interruptions:
             later = text in interruptions and self.n_fits > 0
-            self.warn("interrupted: without cross-validation" if later else text)
+            self.warn(self._what_is_missing() if later else text)
         self.n_fits += counted
         ended_early = any(issubclass(w.category, ConvergenceWarning) for w in caught)
         self.n_not_converged += counted and ended_early
 
     @contextmanager
     def until_interrupted(self) -> Iterator[None]:
-        """A context that Ctrl-C ends, without more."""
+        """A context that Ctrl-C ends."""
         try:
             yield
         except KeyboardInterrupt:
             self.is_interrupted = True
+            self.warn(self._what_is_missing())
+
+    def _what_is_missing(self) -> str:
+        """What the report does not have because of Ctrl-C after the first fit."""
+        if self.refits and not self.is_refitted:
+            return "interrupted: the saved model is fitted without the held-out rows"
+        return "interrupted: without cross-validation"
+
+    @property
+    def refits(self) -> bool:
+        """Whether the network is to be fitted to all rows: only the saved model matters later."""
+        return self.arguments.save is not None and not self.arguments.no_refit
+
+    def refitted(
+        self, fit: Callable[[], Pipeline], n_all: int, model: Pipeline, n_rows: int
+    ) -> tuple[Pipeline, int]:
+        """Fit the model to all rows; after Ctrl-C the model of before. And their number of rows."""
+        if not self.is_interrupted:
+            with self.until_interrupted():
+                of_all = fit()
+                if not self.is_interrupted:
+                    self.is_refitted = True
+                    return of_all, n_all
+        return model, n_rows
 
     def save(self, model: Pipeline, n_rows: int) -> None:
         """Save the model with what is known of it, if there is a path for it."""
@@ -127,6 +154,7 @@ class Session:
             "files": [file.name for file in self.files],
             "decimal": self.files[0].form.decimal,
             "n_rows": n_rows,
+            "is_refitted": self.is_refitted,
             "date": date.today().isoformat(),
             "version": __version__,
             "scores": self.scores,
@@ -154,8 +182,15 @@ class Session:
         say()
         say_relevance(say, model)
         if (path := self.arguments.save) is not None:
-            self.line("saved", f"{path}, fitted without the held-out rows. To use it:")
+            self.line("saved", f"{path}, {self._what_is_saved(model)} To use it:")
             self.line("", f"sklearn-mlp predict {path} NEW.csv --out PREDICTED.csv")
+
+    def _what_is_saved(self, model: Pipeline) -> str:
+        """Which rows the model has seen."""
+        if not self.is_refitted:
+            return "fitted without the held-out rows."
+        rows = count(model.about_["n_rows"], "row")
+        return f"fitted to all {rows}; the scores are of fits without the rows that they score."
 
     # What is said of the data ----------------------------------------------------------------
 
@@ -164,6 +199,12 @@ class Session:
         """The first file, and how many more there are."""
         first, more = self.files[0].name, len(self.files) - 1
         return f"{first} and {count(more, 'more file')}" if more else first
+
+    def say_other_sheets(self) -> None:
+        """Say of each Excel file with several sheets that the first is read."""
+        for file in self.files:
+            if text := file.other_sheets:
+                self.line("sheet", text)
 
     def treatments(self, X: pd.DataFrame) -> list[Column]:
         """What becomes of each column, which is said."""
@@ -230,7 +271,8 @@ def check_target(table: pd.DataFrame, target: str) -> None:
         where = f" in row {first.index[0] + 1:,}" if len(first) else ""
         example = str(first.iloc[0]) if len(first) else ""
         raise InputError(
-            f"the target {target!r} is not numeric: it has values like {example!r}{where}"
+            f"the target {target!r} is not numeric: it has values like {example!r}{where}. "
+            "Write numbers there, or nothing: rows with an empty cell are left out"
         )
     if np.isinf(y).any():
         raise InputError(f"the target {target!r} has infinite values")
@@ -238,14 +280,12 @@ def check_target(table: pd.DataFrame, target: str) -> None:
         raise InputError(f"there is no column besides the target {target!r} to predict it from")
 
 
-def other_names(name: str, columns: Sequence[str], n_shown: int = 20) -> str:
+def other_names(name: str, columns: Sequence[str]) -> str:
     """The columns that the user may have meant, and all columns."""
     by_lower = {column.lower(): column for column in columns}
     close = difflib.get_close_matches(name.lower(), by_lower)
     hint = f"; did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else "."
-    shown = ", ".join(map(repr, columns[:n_shown]))
-    more = f" and {len(columns) - n_shown} more" if len(columns) > n_shown else ""
-    return f"{hint} The columns are {shown}{more}"
+    return f"{hint} The columns are {listed(columns)}"
 
 
 def _named_columns(option: str, given: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -54,8 +54,7 @@ def has_spikes(objective: Objective, w: FloatArray) -> bool:
     if not unseen.any():
         return False
     block = _some_rows(objective)
-    every = network.seen(np.eye(len(block.inputs)))  # the inputs that the network reads
-    W = every.T @ network.layers(w)[0][:, unseen]
+    W = network.first_layer(w)[:, unseen]
     points = []
     directions = np.vstack([np.zeros_like(W[:1]), W[1:]]).T
     for direction, a in zip(directions, W.T @ block.inputs, strict=True):

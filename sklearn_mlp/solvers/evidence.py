@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import RandomState
 
-from .._typing import FloatArray
+from .._typing import BoolArray, FloatArray
 from ..curvature import FactorOfSome
 from ..monitor import Attempts, Monitor
 from ..network import Network, PartialNetwork
@@ -239,10 +239,12 @@ def posterior_of_whole(
         Of the network.
     """
     posterior = on_rows_of(objective, with_a_precision_for_each_input(network, posterior))
-    return spread(network, posterior)
+    return spread(network, posterior, objective.rows.units.inputs.varies)
 
 
-def spread(network: PartialNetwork, posterior: LaplacePosterior) -> LaplacePosterior:
+def spread(
+    network: PartialNetwork, posterior: LaplacePosterior, varies: BoolArray
+) -> LaplacePosterior:
     """The posterior of the whole network, in which the other inputs are dead.
 
     Parameters
@@ -250,14 +252,16 @@ def spread(network: PartialNetwork, posterior: LaplacePosterior) -> LaplacePoste
     network : PartialNetwork
     posterior : LaplacePosterior
         That of its parameters, with a precision for each input.
+    varies : array of bool of shape (n_features,)
+        Which inputs vary.
     """
-    groups = WeightGroups.by_layer(network.whole, per_input=True)
+    groups = WeightGroups.by_layer(network.whole, per_input=True, varies=varies)
     own = np.unique(groups.labels[network.kept])
     own = own[own != FLAT]
     alpha, gamma = np.full(len(groups.names), PRECISION_RANGE[1]), np.zeros(len(groups.names))
     alpha[own], gamma[own] = posterior.alpha, posterior.gamma
     factor = FactorOfSome(posterior.factor, network.kept, groups.per_parameter(alpha))
-    price = choice_of_inputs(gamma[groups.of_one_input]) - posterior.choice_of_inputs
+    price = choice_of_inputs(gamma[groups.of_one_varying_input]) - posterior.choice_of_inputs
     return replace(
         posterior,
         w=network.spread(posterior.w),
@@ -350,7 +354,9 @@ class EvidenceMaximization(Solver):
             monitor.restate(0.5 * float(objective.errors(posterior.w).sum()) / n)
         posterior = with_normalizer(calibrated(posterior, objective), objective)
         if not (self.exact or found.enough or found.interrupted):
-            calibration = self.held_out_calibration(objective, self._small_weights, chosen=chosen)
+            calibration = self.held_out_calibration(
+                objective, lambda network: self._fresh(objective.of(network)), chosen=chosen
+            )
             if calibration is not None:
                 posterior = posterior.widened(calibration)
         self._posterior = posterior
@@ -403,9 +409,6 @@ class EvidenceMaximization(Solver):
                 return
             del ascent  # the next needs the room of its matrices
 
-    def _small_weights(self, network: Network) -> FloatArray:
-        return network.initial_weights(self.rng, SMALL_WEIGHTS)
-
     def _ascend_with_some_inputs(
         self, objective: Objective, found: Attempts[LaplacePosterior]
     ) -> tuple[LaplacePosterior | None, Sequence[float]]:
@@ -432,9 +435,7 @@ class EvidenceMaximization(Solver):
         posterior: LaplacePosterior | None = None
         w: FloatArray = np.zeros(network.n_parameters)
         try:
-            for ascent in self.ascents(
-                some, some.coarse(), lambda: self._small_weights(network), ascents
-            ):
+            for ascent in self.ascents(some, some.coarse(), lambda: self._fresh(some), ascents):
                 highest = max(highest, ascent.highest, key=lambda evidences: evidences[-1:])
         finally:  # interrupted ascents count too
             if ascents.found is not None:
@@ -538,6 +539,11 @@ class EvidenceMaximization(Solver):
             found.end(monitor, posterior, ascent.point.w if posterior is None else posterior.w)
         return exact
 
+    def _fresh(self, objective: Objective) -> FloatArray:
+        """New small random weights."""
+        varies = objective.rows.units.inputs.varies
+        return objective.network.initial_weights(self.rng, SMALL_WEIGHTS, varies)
+
     def _exact_candidates(
         self, objective: Objective, ascent: "Ascent", search: Attempts[LaplacePosterior]
     ) -> Iterator[tuple[Monitor, FloatArray]]:
@@ -559,7 +565,7 @@ class EvidenceMaximization(Solver):
                 w = solver.minimize(objective, w, attempt)
             yield attempt, w
             steps -= attempt.n_iter
-            w = network.initial_weights(self.rng, SMALL_WEIGHTS)
+            w = self._fresh(objective)
 
 
 @contextmanager
@@ -836,7 +842,9 @@ class Ascent:
         return bool(risen < uncertainty(self.objective))
 
     def _give_each_input_a_precision(self) -> None:
-        finer = WeightGroups.by_layer(self.objective.network, per_input=True)
+        network, varies = self.objective.network, self.objective.rows.units.inputs.varies
+        whole = len(varies) == network.layer_sizes[0]  # else it reads none but inputs that vary
+        finer = WeightGroups.by_layer(network, per_input=True, varies=varies if whole else None)
         alpha = finer.carried_from(self.groups, self.alpha)
         self.groups, self.alpha, self.per_input = finer, alpha, True
         self.evidences, self.n_below = [], 0

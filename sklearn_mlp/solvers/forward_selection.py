@@ -83,10 +83,11 @@ def chosen_inputs(rows: Rows) -> BoolArray | None:
     >>> np.flatnonzero(chosen_inputs(Rows(X, y)))
     array([3, 7])
     """
-    n_inputs = rows.n_inputs
+    varies = rows.units.inputs.varies
+    n_inputs = varies.sum()
     if n_inputs < LEAST_INPUTS or rows.total_weight >= ROWS_PER_INPUT * n_inputs:
         return None
-    chosen = np.zeros(n_inputs, bool)
+    chosen = np.zeros(len(varies), bool)
     chosen[selected(rows.at_hand().whole())] = True
     n_chosen = chosen.sum()
     return chosen if 0 < n_chosen <= MOST_CHOSEN * n_inputs else None
@@ -264,9 +265,9 @@ class Candidates:
 
     def _criterion(self, numbers: tuple[int, int], rest: FloatArray) -> float:
         """The EBIC of so many functions of each kind, which leave these squares."""
-        n, d = self.s.sum(), self.inputs.shape[1]
+        n, d = self.s.sum(), np.count_nonzero(self.inputs.any(axis=0))
         fit = n * np.log(rest).sum()
-        for m, D in zip(numbers, (self.functions.shape[1], d * (d - 1) // 2), strict=True):
+        for m, D in zip(numbers, ((1 + COSINES) * d, d * (d - 1) // 2), strict=True):
             sets = gammaln(D + 1) - gammaln(m + 1) - gammaln(D - m + 1)
             fit += m * len(rest) * np.log(n) + 2 * sets
         return float(fit)

@@ -140,7 +140,7 @@ class LevenbergMarquardt(Solver):
         """A step, whose kind depends on how fast the loss falls."""
         least_squares = objective.loss.is_quadratic
         if _fall(losses, STEPS_AT_REST) < 1e-4 and not objective.in_rows:
-            newton = _full_curvature(objective, point.w, precisions)
+            newton = _full_curvature(objective, point, precisions)
             return step(objective, point, precisions, damping, newton)
         deep = len(objective.network.shapes) > 2
         crawls = _fall(losses, STEPS_OF_A_CRAWL) < 0.5
@@ -226,8 +226,10 @@ def _acceleration(
     return a if believed else np.zeros_like(d)
 
 
-def _full_curvature(objective: Objective, w: FloatArray, precisions: Precisions) -> DenseCurvature:
+def _full_curvature(objective: Objective, point: Point, precisions: Precisions) -> DenseCurvature:
     """The Hessian of F, by central differences of its gradient."""
+    w = point.w
+    assert point.sums.H is not None
     H = np.empty((len(w), len(w)), order="F")
     for j in range(len(w)):
         d = np.zeros_like(w)
@@ -236,4 +238,4 @@ def _full_curvature(objective: Objective, w: FloatArray, precisions: Precisions)
         _, behind = objective.value_and_gradient(w - d)
         H[:, j] = (ahead - behind) / (2 * d[j])
     H = 0.5 * objective.rows.total_weight * (H + H.T)
-    return DenseCurvature(H, precisions.prior, precisions.beta, ())
+    return DenseCurvature(H, precisions.prior, precisions.beta, point.sums.H)

@@ -19,7 +19,7 @@ from numpy.random import RandomState
 
 from .._typing import FloatArray, IntArray
 from ..curvature import step_cost
-from ..network import Network
+from ..network import Network, in_use
 from ..noise import (
     Estimate,
     LogVariance,
@@ -229,11 +229,12 @@ def with_constant(varying: FloatArray, rows: Rows) -> Mixed:
 
 def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterior]:
     """The network that the evidence favours, and its posterior."""
-    n_inputs, best = rows.X.shape[1], None
+    n_inputs, varies, best = rows.X.shape[1], rows.units.inputs.varies, None
     for width in WIDTHS:
         network = Network([n_inputs, *([width] if width else []), 1], ACTIVATION)
-        too_large = rows.total_weight < FEWEST_ROWS * network.n_parameters
-        if best and (too_large or step_cost(rows.n_rows, network.n_parameters, 1) > STEP_COST):
+        P = in_use(network, varies).n_parameters
+        too_large = rows.total_weight < FEWEST_ROWS * P
+        if best and (too_large or step_cost(rows.n_rows, P, 1) > STEP_COST):
             break
         posterior = _ascent(Objective(network, rows, 0.0, LogVariance()), rng)
         if best and posterior.log_evidence < best[1].log_evidence + LEAST_EVIDENCE:
@@ -248,9 +249,10 @@ def _by_evidence(rows: Rows, rng: RandomState) -> tuple[Network, LaplacePosterio
 def _ascent(objective: Objective, rng: RandomState) -> LaplacePosterior:
     """Steps and re-estimations in turn; the posterior of the highest evidence."""
     network, n = objective.network, objective.rows.total_weight
-    groups = WeightGroups.by_layer(network, per_input=True)
+    varies, beta = objective.rows.units.inputs.varies, np.ones(1)
+    groups = WeightGroups.by_layer(network, per_input=True, varies=varies)
     alpha: FloatArray = np.full(len(groups.names), FIRST_PRECISION)
-    w, beta = network.initial_weights(rng, SMALL_WEIGHTS), np.ones(1)
+    w = network.initial_weights(rng, SMALL_WEIGHTS, varies)
     network.layers(w)[-1][...] *= START_OF_OUTPUT
     point, best, n_level = Point(w, objective.gauss_newton(w)), None, 0
     for _ in range(MOST_ESTIMATES):

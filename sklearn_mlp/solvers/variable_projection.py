@@ -14,41 +14,16 @@ is found to the rounding of the arithmetic.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.linalg import lstsq, qr, svd
 
 from .._typing import FloatArray
 from ..monitor import Monitor
-from ..objective import NetworkKernel, Objective
+from ..objective import FactorOfOutputLayer, NetworkKernel, Objective, Triangle, weighted_rows
 from ..rows import Block, Work
 from .base import Solver
-
-
-class Triangle:
-    """The R of a QR factorisation of rows. The R of two parts add up to the R of both."""
-
-    def __init__(self, rows: FloatArray) -> None:
-        self.R = qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(np.vstack([self.R, other.R]))
-
-
-@dataclass(frozen=True, eq=False)
-class FactorOfOutputLayer(NetworkKernel):
-    """The triangle of [Φ Y], with Φ the input of the output layer."""
-
-    @property
-    def floats_per_row(self) -> int:
-        """A forward and a backward pass, and the rows to factorise."""
-        return 2 * self.network.floats_per_row
-
-    def __call__(self, block: Block, work: Work) -> Triangle:
-        """The triangle of a block."""
-        Phi = self.last_hidden(block, work)
-        return Triangle(_weighted(np.vstack([Phi, block.targets]), block))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +43,7 @@ class FactorOfStep(NetworkKernel):
         Phi = self.last_hidden(block, work)
         J, r = self.jacobian(block, work)
         of_hidden = J[self.output, : self.network.n_hidden_parameters]
-        return Triangle(_weighted(np.vstack([Phi, of_hidden, r[self.output]]), block))
-
-
-def _weighted(columns: FloatArray, block: Block) -> FloatArray:
-    """One row for each row of the data, times the root of its weight."""
-    if block.weights is not None:
-        columns = columns * np.sqrt(block.weights)
-    return columns.T
+        return Triangle(weighted_rows(np.vstack([Phi, of_hidden, r[self.output]]), block))
 
 
 class _Point(NamedTuple):

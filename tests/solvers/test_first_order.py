@@ -75,7 +75,9 @@ ONE_OUTPUT = Y[:, 0]
     [
         {"solver": "adam", "learning_rate_init": 0.01, "batch_size": 7},
         {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.5, "beta_2": 0.9},
+        {"solver": "adam", "learning_rate_init": 0.01, "batch_size": 1},
         {"solver": "sgd", "learning_rate_init": 0.05, "batch_size": 16},
+        {"solver": "sgd", "learning_rate_init": 0.01, "batch_size": 1},
         {"solver": "sgd", "learning_rate_init": 0.05, "nesterovs_momentum": False},
         {"solver": "sgd", "learning_rate_init": 0.05, "momentum": 0.0},
         {"solver": "sgd", "learning_rate_init": 0.5, "learning_rate": "invscaling"},
