@@ -79,7 +79,7 @@ DEAD = 0.5
 
 WORTH = 6.3
 """A dead input is taken back if its score z² is larger: there the gain of the evidence by a weight,
-½ (z² - 1 - log z²), equals the cost of an input
+½ (z² - 1 - log z²), equals the cost of one more input where a third of them matter
 (:func:`~sklearn_mlp.posterior.choice_of_inputs`)."""
 
 ROOM = 3

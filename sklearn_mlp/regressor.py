@@ -314,8 +314,8 @@ default="sigmoid"
         precision of weights that count as known is infinite.
     log_marginal_likelihood_ : float
         The log evidence, the log density of y, by Laplace's approximation, less what precisions of
-        their own for the inputs cost: log 2 and up to 1 for each. Of several networks,
-        that of the network with the largest share.
+        their own for the inputs cost: up to 1 for each, and the choice of those that matter. Of
+        several networks, that of the network with the largest share.
     n_effective_parameters_ : float
         The number of parameters that the data determine. Of several networks, the mean.
     feature_importances_ : ndarray of shape (`n_features_in_`,)

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import binom
 from scipy.stats import multivariate_normal
 
 from sklearn_mlp import SigmoidMLPRegressor
@@ -56,7 +57,8 @@ def test_the_posterior_is_that_of_the_dense_gauss_newton_hessian(sizes: tuple[in
     inverse = np.linalg.inv(A)
     determined = 1 - prior * np.diag(inverse)
     of_inputs = [determined[groups.labels == g].sum() for g in range(3)]  # in the order of names
-    price = sum(np.log(2) + min(gamma, 1) for gamma in of_inputs)
+    k = sum(min(gamma, 1) for gamma in of_inputs)
+    price = k + np.log((3 + 1) * binom(3, k))
     assert posterior.choice_of_inputs == pytest.approx(price)
     j = rng.normal(size=(5, network.n_parameters))
     np.testing.assert_allclose(
