@@ -92,6 +92,9 @@ If a start assumes too little noise, the network can fit the noise and stay ther
 much, training can stop before it has learnt anything.
 """
 
+ALL_NOISE_START = (100.0, 1.0)
+"""The same if all is noise."""
+
 KNOWN_NOISE_STARTS = ((1.0, 1.0), (10.0, 1.0), (100.0, 1.0))
 """The same where the noise is known: a count has its mean as its variance."""
 
@@ -344,6 +347,7 @@ class EvidenceMaximization(Solver):
                     pass
             if not (self.exact or found.enough):
                 self._ascend_from_linear(coarse, found)
+                self._ascend_from_noise(coarse, found)
         posterior = found.close()
         chosen = posterior is with_some
         if monitor.early_stopping and monitor.best_weights is not None:
@@ -519,6 +523,24 @@ class EvidenceMaximization(Solver):
         if merit(posterior, coarse) > merit(constant, coarse):
             found.forget()
         found.end(monitor, posterior, ascent.point.w)
+
+    def _ascend_from_noise(self, coarse: Objective, found: Attempts[LaplacePosterior]) -> None:
+        """One more ascent with one hidden layer and fewer rows than parameters: all may be noise.
+
+        There the ascents from the other starts can all end in weights that fit the noise, though a
+        constant is more probable. The result counts only if it is surely more probable.
+        """
+        best, network = found.found, coarse.network
+        over_parametrised = coarse.in_rows and len(network.shapes) == 2
+        if best is None or not over_parametrised or not coarse.loss.is_quadratic:
+            return
+        monitor = found.begin("ascent", "ascent from noise", self.max_iter)
+        ascent = Ascent(coarse, self._fresh(coarse), *ALL_NOISE_START, monitor, self.patience)
+        with _counted_if_interrupted(ascent, found):
+            ascent.run(self.max_iter)
+        posterior = ascent.posterior
+        surely = posterior.log_evidence > best.log_evidence + uncertainty(coarse)
+        found.end(monitor, posterior if surely else None, ascent.point.w)
 
     def _search_exact(
         self, objective: Objective, ascent: "Ascent", found: Attempts[LaplacePosterior]

@@ -510,3 +510,14 @@ def test_error_bars_know_that_a_step_may_be_anywhere_between_two_rows(seed: int)
     mean, std = model.predict(fresh, return_std=True)
     assert np.mean(np.abs(truth - mean) < 1.96 * std) > 0.95
     assert model.score(fresh, truth) > 0.9
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_wide_network_does_not_fit_the_noise_of_few_rows(seed: int) -> None:
+    """All other ascents ended with R² of -0.7 and -0.9, less probable than a constant."""
+    random = np.random.RandomState(seed)
+    X = random.randn(550, 100)
+    y = random.randn(550) + 0.3 * X[:, 0]
+    model = SigmoidMLPRegressor((50,), random_state=0).fit(X[:50], y[:50])
+    assert model.score(X[50:], y[50:]) > -0.1
+    assert 0.8 < model.noise_std_ < 1.4
