@@ -534,6 +534,8 @@ class EvidenceMaximization(Solver):
         over_parametrised = coarse.in_rows and len(network.shapes) == 2
         if best is None or not over_parametrised or not coarse.loss.is_quadratic:
             return
+        if found.monitor.early_stopping:  # whose weights are not those of the highest evidence
+            return
         monitor = found.begin("ascent", "ascent from noise", self.max_iter)
         ascent = Ascent(coarse, self._fresh(coarse), *ALL_NOISE_START, monitor, self.patience)
         with _counted_if_interrupted(ascent, found):
