@@ -7,7 +7,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dask
 import joblib
@@ -452,11 +452,11 @@ def test_a_write_that_fails_leaves_the_old_file(
 ) -> None:
     Path("m.skops").write_text("old")
 
-    def dump(model: object, path: Path, **options: Any) -> None:
+    def write_bytes(path: Path, data: bytes) -> NoReturn:
         path.write_text("half")
         raise error
 
-    monkeypatch.setattr(skops.io, "dump", dump)
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
     with pytest.raises(type(error)):
         models.save(model, Path("m.skops"))
 

@@ -19,9 +19,9 @@ import traceback
 import zipfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import joblib
 import numpy as np
@@ -97,12 +97,29 @@ def command(arguments: list[str]) -> int:
 def command_that_stops_while_it_writes(arguments: list[str]) -> int:
     """The same, with a model of which half is written when nothing happens any more."""
 
-    def dump(model: object, path: Path, **options: Any) -> None:
-        path.write_bytes(b"half")
+    def write_bytes(path: Path, data: bytes) -> NoReturn:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
         Path("writing").touch()
         time.sleep(60)
+        raise AssertionError("no signal came")
 
-    skops.io.dump = dump
+    Path.write_bytes = write_bytes  # type: ignore[method-assign, assignment]
+    return main(arguments)
+
+
+def command_whose_model_takes_a_second(arguments: list[str]) -> int:
+    """The same, with the weights still open in the ZIP file for a second."""
+
+    def dumps(model: object, **options: Any) -> bytes:
+        with zipfile.ZipFile(whole := BytesIO(), "w") as file:
+            weights = file.open("weights", "w")
+            Path("writing").touch()
+            time.sleep(1)  # a moment before the `with` that would close the weights in any case
+            weights.close()
+        return whole.getvalue()
+
+    skops.io.dumps = dumps
     return main(arguments)
 
 
@@ -256,17 +273,24 @@ def test_a_signal_at_any_moment_leaves_the_old_model_or_a_whole_new_one(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("kind", "is_in_the_folder"),
+    [("command_that_stops_while_it_writes", True), ("command_whose_model_takes_a_second", False)],
+    ids=["file", "memory"],
+)
 def test_a_signal_in_the_middle_of_a_write_leaves_nothing_behind(
-    number: signal.Signals, code: int, server: Server
+    kind: str, is_in_the_folder: bool, number: signal.Signals, code: int, server: Server
 ) -> None:
     Path("m.skops").write_text("old")
     before = names()
-    child = server.begin("command_that_stops_while_it_writes", [*FIT, "--save", "m.skops"])
+    child = server.begin(kind, [*FIT, "--save", "m.skops"])
     while not Path("writing").exists():
         time.sleep(0.01)
-    assert names() - before
+    assert bool(names() - before) is is_in_the_folder
     os.kill(child, number)
-    assert server.end().code == code
+    ended = server.end()
+    assert ended.code == code
+    assert "Traceback" not in ended.err
     assert names() == before
     assert Path("m.skops").read_text() == "old"
 

@@ -9,7 +9,8 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
@@ -69,7 +70,18 @@ def save(model: Pipeline, path: Path) -> None:
     if _is_joblib(path):
         write_whole(path, lambda part: joblib.dump(model, part))
     else:
-        write_whole(path, lambda part: _skops(path).dump(model, part, compression=ZIP_DEFLATED))
+        written = undisturbed(lambda: _skops(path).dumps(model, compression=ZIP_DEFLATED))
+        write_whole(path, lambda part: part.write_bytes(written))
+
+
+def undisturbed(function: Callable[[], bytes]) -> bytes:
+    """What the function returns, called in a thread of its own, where signals raise nothing.
+
+    A ZIP file whose writing an exception ends raises another one while it is closed, and one more
+    when it is deleted. The signal is raised after the function has ended.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
 
 
 def write_whole(path: Path, write: Any) -> None:

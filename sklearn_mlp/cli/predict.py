@@ -169,8 +169,7 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
     options = {} if method == "to_feather" else {"index": False}
     try:
         if method == "to_excel":  # openpyxl tries again to write what could not be written
-            _without_time_zones(table).to_excel(whole := BytesIO(), **options)
-            part.write_bytes(whole.getvalue())
+            part.write_bytes(models.undisturbed(lambda: _excel(table)))
         else:
             getattr(table, method)(part, **options)
     except ImportError as error:
@@ -184,6 +183,11 @@ def _write_table(table: pd.DataFrame, part: Path, out: Path) -> None:
     else:
         return
     raise InputError(f"{str(out)!r} cannot hold {too_large}: write a CSV file.")
+
+
+def _excel(table: pd.DataFrame) -> bytes:
+    _without_time_zones(table).to_excel(whole := BytesIO(), index=False)
+    return whole.getvalue()
 
 
 def _without_time_zones(table: pd.DataFrame) -> pd.DataFrame:
