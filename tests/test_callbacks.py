@@ -451,6 +451,7 @@ def test_callbacks_go_through_a_pipeline_and_a_grid_search(
     assert "Pipeline - fit-final-estimator | SigmoidMLPRegressor - fit" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @with_callbacks
 def test_a_grid_search_in_other_processes(capsys: pytest.CaptureFixture[str]) -> None:
     monitor = ScoringMonitor(scoring="r2")

@@ -229,6 +229,7 @@ def test_the_fit_is_the_mean_of_what_was_tried_and_says_what_that_was() -> None:
     assert model.feature_importances_.shape == (5,)
 
 
+@pytest.mark.slow
 def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them() -> None:
     gains, n_deep = [], 0
     for seed in range(5):
@@ -294,6 +295,7 @@ def test_a_straight_line_stays_straight(noise: float) -> None:
     assert 0.6 * noise < model.noise_std_ < 1.4 * noise
 
 
+@pytest.mark.slow
 def test_pure_noise_explains_nothing() -> None:
     random = np.random.default_rng(0)
     explained = []
@@ -305,6 +307,7 @@ def test_pure_noise_explains_nothing() -> None:
     assert np.median(explained) > -0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_rows", "n_inputs"), [(60, 100), (40, 200), (60, 30)])
 @pytest.mark.parametrize("kind", ["friedman", "line", "noise"])
 def test_many_columns_for_few_rows(kind: str, n_rows: int, n_inputs: int) -> None:
@@ -338,6 +341,7 @@ def test_three_wide_layers_do_not_end_as_a_constant() -> None:
     assert model.score(X[50:], y[50:]) > line.score(X[50:], y[50:]) - 0.05
 
 
+@pytest.mark.slow
 def test_few_rows_of_diabetes() -> None:
     X, y = load_diabetes(return_X_y=True)
     random = np.random.RandomState(0)
@@ -409,6 +413,7 @@ def test_training_goes_on_with_the_width_that_was_found() -> None:
     assert [W.shape for W in model.weights_] == shapes
 
 
+@pytest.mark.slow
 def test_most_default_fits_converge() -> None:
     n_warned = 0
     for seed in range(10):
@@ -478,6 +483,7 @@ def test_error_bars_of_a_choice_among_many_inputs(hidden: Any) -> None:
     assert np.mean(np.abs(y[120:] - mean) < 1.96 * std) > 0.9
 
 
+@pytest.mark.slow
 def test_the_same_rows_are_held_out_of_rows_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     draws = np.random.default_rng(1)
     X = draws.normal(size=(120, 70))

@@ -196,7 +196,7 @@ def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_minibatches_within_partitions(solver: str, early_stopping: bool) -> None:
-    p: dict[str, Any] = {"solver": solver, "max_iter": 300, "learning_rate_init": 0.01}
+    p: dict[str, Any] = {"solver": solver, "max_iter": 100, "learning_rate_init": 0.03}
     p |= {"early_stopping": early_stopping, "n_iter_no_change": np.inf}
     model = SigmoidMLPRegressor((2,), random_state=0, **p)
     one, again = (model.fit(*collections()).predict(X) for _ in range(2))
@@ -248,6 +248,7 @@ def test_predictions_are_lazy_and_know_what_they_are() -> None:
     np.testing.assert_allclose(of_before.compute(), before, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_quantiles_and_the_noise_are_lazy_too() -> None:
     wide = np.tile(X, (4, 1)) + 0.01 * rng.normal(size=(4 * N, 3))
     y = wide[:, 0] + (0.1 + np.abs(wide[:, 1])) * rng.normal(size=len(wide))
@@ -272,6 +273,7 @@ def noisy_rows(n: int) -> tuple[Any, Any, Any]:
     return X, y, rng.uniform(0.5, 2, n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [(), (2,)])
 @pytest.mark.parametrize("noise", ["auto", "varying"])
 def test_the_noise_varies_where_the_rows_are(hidden: tuple[int, ...], noise: str) -> None:
@@ -308,6 +310,7 @@ def test_after_first_order_the_noise_may_vary_there_too() -> None:
     np.testing.assert_allclose(apart.predict_noise_std(X), together.predict_noise_std(X), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_ensemble_takes_them() -> None:
     member = SigmoidMLPRegressor((2,), alpha=1.0)
     model = SigmoidMLPEnsembleRegressor(member, n_estimators=2, random_state=0)
@@ -399,6 +402,7 @@ def test_what_cannot_be_fitted_is_refused(fitted: SigmoidMLPRegressor) -> None:
         fitted.set_params(loss="poisson").fit(*collections())
 
 
+@pytest.mark.slow
 def test_dask_is_not_imported_without_need() -> None:
     code = (
         "import sys, sklearn_mlp\n"
@@ -433,6 +437,7 @@ def client_of_threads() -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_a_search_and_an_ensemble_run_on_the_workers() -> None:
     candidates = {"alpha": [1e-3, 1.0, 1e3]}

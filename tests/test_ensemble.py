@@ -116,7 +116,7 @@ def test_members_are_the_estimator_from_different_starts() -> None:
 
 
 def test_members_are_networks_by_default() -> None:
-    model = SigmoidMLPEnsembleRegressor(random_state=0).fit(X[:8, :1], X[:8, 0])
+    model = SigmoidMLPEnsembleRegressor(random_state=0).fit(X[:8, :1], X[:8, 1])
     assert model.estimator is None
     assert len(model.estimators_) == 5
     for m in model.estimators_:
@@ -149,6 +149,7 @@ def test_number_of_jobs_changes_nothing(data: Any) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_number_of_jobs_changes_nothing_for_rows_that_workers_map_into_memory() -> None:
     many = np.random.default_rng(1).normal(size=(40_000, 4))  # joblib maps what is above 1 MB
     models = [
@@ -329,6 +330,7 @@ def test_unknown_parameter_values_are_refused_by_name(
         ensemble(**parameters).fit(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_error_in_a_member_leaves_the_ensemble_as_it_was(n_jobs: int) -> None:
     frame = pd.DataFrame(X, columns=list("abcd"))

@@ -247,6 +247,7 @@ def names() -> set[str]:
 # Signals --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "codes"),
     [(signal.SIGINT, {0, 130}), (signal.SIGTERM, {0, 143, -signal.SIGTERM})],
@@ -316,6 +317,7 @@ def test_too_little_memory_is_an_error_that_leaves_the_estimator_as_it_was(
         assert ended.code == 0, ended.err
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_one_line(server: Server) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(40_000, 20)))
     table.to_csv("large.csv", index=False)

@@ -60,6 +60,7 @@ def test_changed_inputs_and_long_cases_are_failures(monkeypatch: pytest.MonkeyPa
         time.sleep(5)
 
 
+@pytest.mark.slow
 def test_warnings_are_as_before() -> None:
     before = warnings.filters[:]
     fuzz.run(range(3), seed=2)

@@ -292,6 +292,7 @@ def test_an_interruption_of_the_second_training_keeps_the_first(
     np.testing.assert_array_equal(model.predict(X), constant.predict(X))
 
 
+@pytest.mark.slow
 def test_constant_noise_stays_constant() -> None:
     taken = 0
     for seed in range(10):

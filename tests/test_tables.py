@@ -274,7 +274,7 @@ def rows_of(blocks: Blocks) -> pd.DataFrame:
 @pytest.mark.parametrize("n_bytes", [1, 7, 40, 333, 1 << 20])
 def test_each_row_is_in_one_block(n_bytes: int, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", n_bytes)
-    table = table_of()
+    table = table_of().head(15)
     path = written(table, "a.csv", lineterminator=end or "\n")
     if not end:
         path.write_bytes(path.read_bytes().rstrip())

@@ -94,6 +94,7 @@ def test_the_program_writes_a_model_that_any_process_can_load(
     assert reported(output, "held out")[0] == pytest.approx(r2, abs=6e-4)
 
 
+@pytest.mark.slow
 def test_a_model_is_saved_although_nobody_reads_the_report(diabetes: pd.DataFrame) -> None:
     package = Path(sklearn_mlp.__file__).parents[1]
     arguments = ["diabetes.csv", "--target", TARGET, "--save", "m.joblib", *QUICK]

@@ -109,6 +109,7 @@ def test_large_files_are_read_in_blocks(
     assert "m.joblib, fitted to all 400 rows" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_blocks")
 @pytest.mark.parametrize(("disk_share", "n_bytes"), [(0.5, 500), (0.0, 3000)])
 def test_a_large_file_has_its_scores_from_rows_that_were_held_out(
@@ -187,6 +188,7 @@ def test_an_outlier_in_a_large_file_is_named_with_its_row(
     assert "column 'bmi' is 1e+12 in row 402" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_blocks")
 def test_files_are_read_again_where_the_disk_is_full(
     diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

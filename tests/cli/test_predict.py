@@ -147,6 +147,7 @@ def test_what_cannot_be_predicted_is_one_line(
     check_error(arguments, "--out: there is no folder 'no'", capsys)
 
 
+@pytest.mark.slow
 def test_who_reads_the_predictions_may_stop(saved: Pipeline, tmp_path: Path) -> None:
     table = pd.read_csv("mixed.csv")
     pd.concat([table] * 200).to_csv("long.csv", index=False)

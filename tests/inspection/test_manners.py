@@ -390,6 +390,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
     assert 'pip install "sklearn-mlp[plot]"' in str(error.value)
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_to_draw() -> None:
     code = "import sys, sklearn_mlp.inspection; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -269,6 +269,7 @@ def test_onnx_of_weights_set_by_hand_has_no_error_bars(
         to_onnx(weights_set_by_hand, return_std=True)
 
 
+@pytest.mark.slow
 def test_onnx_of_the_default_network_has_the_error_bars_of_its_mixture(
     targets: Array, data: Data
 ) -> None:
@@ -364,6 +365,7 @@ def test_skl2onnx_refuses_models_that_are_not_fitted(data: Data) -> None:
         skl2onnx.to_onnx(SigmoidMLPRegressor(), data.X[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "registered"),
     [
