@@ -26,7 +26,8 @@ from sklearn_mlp.posterior import (
     choice_of_inputs,
 )
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers.evidence import SMALL_WEIGHTS, STARTS, Ascent
+from sklearn_mlp.solvers.ascent import Ascent
+from sklearn_mlp.solvers.evidence import SMALL_WEIGHTS, STARTS
 
 SIZES = ((20, 3), (40, 10), (30, 30), (60, 30), (60, 100), (100, 60), (100, 10), (200, 100))
 NOISES = (0.3, 0.8)

@@ -46,16 +46,11 @@ from .posterior import (
     with_normalizer,
 )
 from .rows import Block, Kernel, Sums, Work
+from .solvers.ascent import on_rows_of, uncertainty
 from .solvers.between_rows import LEAST_UNIT
-from .solvers.evidence import (
-    EvidenceMaximization,
-    log_evidence_of,
-    on_rows_of,
-    spread,
-    uncertainty,
-    with_a_precision_for_each_input,
-)
+from .solvers.evidence import EvidenceMaximization, log_evidence_of
 from .solvers.forward_selection import chosen_inputs
+from .solvers.some_inputs import spread, with_a_precision_for_each_input
 
 WIDTHS = (3, 6, 12, 25, 50, 100)
 """Units of the rungs."""

@@ -30,18 +30,15 @@ from .network import Network, PartialNetwork, in_use
 from .objective import Objective
 from .posterior import LaplacePosterior, WeightGroups, calibrated
 from .rows import Rows
+from .solvers.ascent import Ascent, on_rows_of, posterior_at, uncertainty
 from .solvers.evidence import (
     EXACT_LOSS,
     SMALL_WEIGHTS,
-    Ascent,
     EvidenceMaximization,
     chooses_among_many,
     log_evidence_of,
-    on_rows_of,
-    posterior_at,
-    spread,
-    uncertainty,
 )
+from .solvers.some_inputs import spread
 
 FIRST_ROWS = 2_000
 """The most rows to begin with."""

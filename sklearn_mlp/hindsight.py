@@ -2,7 +2,7 @@
 
 Gradient descent gives no posterior, and may have ended anywhere. Around its final weights, the
 evidence sets the precisions of the prior and of the noise, by the equations of
-:mod:`~sklearn_mlp.solvers.evidence` with fixed weights. The penalty under which they were trained
+:mod:`~sklearn_mlp.solvers.ascent` with fixed weights. The penalty under which they were trained
 is not used: it says little about weights that stopped before the minimum.
 
 The posterior is over all parameters if its matrices are not too large. Otherwise it is over those
@@ -33,7 +33,7 @@ from .posterior import (
     laplace,
 )
 from .rows import Rows
-from .solvers.evidence import reestimate
+from .solvers.ascent import reestimate
 from .solvers.log_variance import estimate
 
 SETTLED = 0.05

@@ -30,7 +30,7 @@ from .network import Network
 from .objective import GaussNewton, Objective, Point
 from .posterior import LaplacePosterior, LeaveOneOutErrors, calibrated
 from .rows import Rows
-from .solvers.evidence import Ascent, posterior_at
+from .solvers.ascent import Ascent, posterior_at
 
 KEPT = 5
 """So many rows for each parameter are kept before they are expanded, """

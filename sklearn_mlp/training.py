@@ -51,7 +51,8 @@ from .solvers import (
     StochasticGradientDescent,
 )
 from .solvers import held_out as held_out_rule
-from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS, linear_posterior
+from .solvers.ascent import linear_posterior
+from .solvers.evidence import MORE_PROBABLE, SMALL_WEIGHTS, STARTS
 from .standardize import Moments, Units, change_units
 from .streams import ObjectiveAfter, Stream, begun
 

@@ -15,7 +15,7 @@ from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Rows
-from sklearn_mlp.solvers import evidence
+from sklearn_mlp.solvers import ascent
 from sklearn_mlp.streams import ObjectiveAfter
 
 N, N_CHUNKS = 120, 4
@@ -223,15 +223,15 @@ def test_a_failure_leaves_the_estimator_as_it_was(
 
 def interrupted_step(n_steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[None] = []
-    step = evidence.Ascent._step
+    step = ascent.Ascent._step
 
-    def raising(self: evidence.Ascent) -> float:
+    def raising(self: ascent.Ascent) -> float:
         if len(steps) == n_steps:
             raise KeyboardInterrupt
         steps.append(None)
         return step(self)
 
-    monkeypatch.setattr(evidence.Ascent, "_step", raising)
+    monkeypatch.setattr(ascent.Ascent, "_step", raising)
 
 
 @pytest.mark.parametrize("n_first", [50, 110])

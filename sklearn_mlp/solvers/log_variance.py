@@ -34,7 +34,8 @@ from ..objective import Objective, Point, Precisions, Predictions
 from ..overflow import OverflowedError, unwarned
 from ..posterior import LaplacePosterior, WeightGroups, laplace
 from ..rows import Rows
-from .evidence import PRECISION_RANGE, SMALL_WEIGHTS
+from .ascent import PRECISION_RANGE
+from .evidence import SMALL_WEIGHTS
 from .levenberg_marquardt import Damping, step
 
 MOST_ROWS = 10_000

@@ -16,14 +16,12 @@ from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
 from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers.ascent import SURE_ESTIMATES, Ascent, linear_posterior
 from sklearn_mlp.solvers.between_rows import bends_where_rows_are, has_spikes, is_tame
 from sklearn_mlp.solvers.evidence import (
     BEHIND,
     SMALL_WEIGHTS,
-    SURE_ESTIMATES,
-    Ascent,
     EvidenceMaximization,
-    linear_posterior,
 )
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
