@@ -433,7 +433,9 @@ def client_of_threads() -> Iterator[Any]:
     cluster = pytest.importorskip("distributed").LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     )
-    with cluster, cluster.get_client() as client:
+    # A client that goes with its cluster leaves itself as the scheduler of the whole process.
+    unchanged = dask.config.set(scheduler=dask.config.get("scheduler", None))
+    with unchanged, cluster, cluster.get_client() as client:
         yield client
 
 

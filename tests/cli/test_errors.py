@@ -191,7 +191,7 @@ def break_writing(*args: Any, **options: Any) -> NoReturn:
     ("where", "name", "break_it", "message"),
     [
         (SigmoidMLPRegressor, "fit", break_training, "diverged in epoch 3. Scale the data."),
-        (skops.io, "dump", break_writing, "No space left on device"),
+        (skops.io, "dumps", break_writing, "No space left on device"),
     ],
 )
 def test_what_goes_wrong_later_is_one_line_too(
