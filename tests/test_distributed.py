@@ -192,6 +192,7 @@ def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*not converged")
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -211,8 +212,9 @@ def test_few_rows_come_to_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(model.fit(*collections()).predict(X), inside.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore:.*not converged")
 def test_rows_may_come_as_frames_or_be_of_unknown_number() -> None:
-    model = SigmoidMLPRegressor((2,), alpha=1.0, random_state=0)
+    model = SigmoidMLPRegressor((2,), alpha=1.0, max_iter=20, random_state=0)
     expected = SigmoidMLPRegressor(**model.get_params()).fit(X, Y).predict(X)
     table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=Y)
     frame = dd.from_pandas(table, npartitions=4)
@@ -508,6 +510,7 @@ def test_error_bars_that_are_asked_for_later_need_no_client() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*not converged")
 @pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler")  # older Dask
 def test_a_fit_survives_the_death_of_a_worker(client: Any) -> None:

@@ -7,6 +7,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator
@@ -188,6 +189,7 @@ def test_permuted_outputs_are_permuted_in_the_predictions(solver: str, start: An
 # The linear model, whose evidence has one maximum ---------------------------------------------
 
 
+@pytest.mark.slow
 @laws
 @given(starts())
 def test_by_the_evidence_order_and_names_of_rows_and_columns_do_not_matter(start: Any) -> None:

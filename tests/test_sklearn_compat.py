@@ -43,6 +43,7 @@ def regressor(**parameters: Any) -> SigmoidMLPRegressor:
 @pytest.mark.parametrize(
     "parameters",
     [
+        pytest.param({}, marks=pytest.mark.slow),
         {"solver": "lbfgs"},
         {"solver": "adam"},
         {"solver": "sgd"},
@@ -56,8 +57,14 @@ def regressor(**parameters: Any) -> SigmoidMLPRegressor:
             "max_iter": 30,
         },
         {"hidden_layer_sizes": ()},
-        {"hidden_layer_sizes": (8, 8), "activation": "tanh", "solver": "adam"},
-        {"hidden_layer_sizes": (10, 5, 5), "activation": "softplus", "solver": "lbfgs"},
+        pytest.param(
+            {"hidden_layer_sizes": (8, 8), "activation": "tanh", "solver": "adam"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"hidden_layer_sizes": (10, 5, 5), "activation": "softplus", "solver": "lbfgs"},
+            marks=pytest.mark.slow,
+        ),
         {"hidden_layer_sizes": (20,), "activation": "relu", "solver": "sgd"},
         {"activation": "identity", "standardize": False, "solver": "lbfgs"},
     ],

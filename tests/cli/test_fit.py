@@ -126,6 +126,7 @@ def test_the_options_reach_the_regressor(diabetes: pd.DataFrame) -> None:
     assert regressor.random_state == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refits", [True, False])
 def test_the_saved_model_is_fitted_to_all_rows_and_scored_without(
     refits: bool, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
