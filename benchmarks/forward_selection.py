@@ -1,4 +1,4 @@
-"""The default with and without the choice of inputs before training, on few rows of many columns.
+"""The default with and without the choice of inputs before training.
 
 For each table: the root mean square error of the prediction of fresh rows, without their noise and
 in deviations of the function; the mean log density of fresh rows; and the processor seconds of a

@@ -1,9 +1,9 @@
 """Choose some of many inputs before training, by forward selection.
 
 The evidence can find out which inputs matter, by a precision for each. But that ascent begins with
-all inputs. With few rows for each of them, the network then fits the noise in all before the
-precisions have changed, and stays there. So training also begins with a few inputs, and the
-evidence decides between the results.
+all inputs. The network then fits the noise in all before the precisions have changed, and stays
+there. The fewer rows there are, the more this costs. So training also begins with a few inputs, and
+the evidence decides between the results.
 
 The inputs are chosen by a linear regression on functions of them. These are the input itself, for a
 line; cosines of its rank, for bends, steps and waves; and products of two inputs:
@@ -31,11 +31,8 @@ from scipy.special import gammaln
 from .._typing import BoolArray, FloatArray
 from ..rows import Block, Rows
 
-ROWS_PER_INPUT = 25
-"""With fewer rows for each input, some are chosen, """
-
 LEAST_INPUTS = 10
-"""but not of fewer inputs than this."""
+"""Of fewer inputs than this, none are chosen."""
 
 MOST_CHOSEN = 0.5
 """If a larger share of the inputs is chosen, the choice saves nothing, and is not used."""
@@ -70,7 +67,7 @@ def chosen_inputs(rows: Rows) -> BoolArray | None:
     Returns
     -------
     array of bool of shape (n_features,), or None
-        None if there are enough rows to tell by training, or if the choice is none or most inputs.
+        None if there are few inputs, or if the choice is none or most of them.
 
     Examples
     --------
@@ -85,7 +82,7 @@ def chosen_inputs(rows: Rows) -> BoolArray | None:
     """
     varies = rows.units.inputs.varies
     n_inputs = varies.sum()
-    if n_inputs < LEAST_INPUTS or rows.total_weight >= ROWS_PER_INPUT * n_inputs:
+    if n_inputs < LEAST_INPUTS:
         return None
     chosen = np.zeros(len(varies), bool)
     chosen[selected(rows.at_hand().whole())] = True
