@@ -48,7 +48,7 @@ from .posterior import (
 from .rows import Block, Kernel, Sums, Work
 from .solvers.ascent import on_rows_of, uncertainty
 from .solvers.between_rows import LEAST_UNIT
-from .solvers.evidence import EvidenceMaximization, log_evidence_of
+from .solvers.evidence import EvidenceMaximization, all_may_matter, log_evidence_of
 from .solvers.forward_selection import chosen_inputs
 from .solvers.some_inputs import spread, with_a_precision_for_each_input
 
@@ -397,6 +397,11 @@ class Climb:
         chosen = chosen_inputs(self.objective_of(networks[0]).rows)
         if chosen is not None:
             self._climb_with(networks, lambda network: PartialNetwork(network, chosen), found)
+            posteriors = [m.posterior for m in self.members]
+            with_some = max(posteriors, key=lambda p: p.log_evidence, default=None)
+            coarse = self.objective_of(networks[0]).coarse()
+            if with_some is not None and all_may_matter(coarse, with_some):
+                self._highest.clear()
         if not (self.solver.exact or found.enough):
             self._climb_with(networks, lambda network: network, found)
 

@@ -331,6 +331,18 @@ def test_many_columns_for_few_rows(kind: str, n_rows: int, n_inputs: int) -> Non
     assert np.mean(densities) > np.mean(lines) - 0.15
 
 
+@pytest.mark.parametrize("hidden", [(3,), pytest.param("auto", marks=pytest.mark.slow)])
+def test_a_line_in_all_of_many_inputs(hidden: Any) -> None:
+    # Each input hardly matters, so a selection finds only some of them.
+    random = np.random.RandomState(1)
+    X = random.randn(1500, 80)
+    y = X @ random.randn(80)
+    y = y / y.std() + 1.5 * random.randn(1500)
+    model = fitted(SigmoidMLPRegressor(hidden, random_state=0), X[:500], y[:500])
+    line = BayesianRidge().fit(X[:500], y[:500])
+    assert model.score(X[500:], y[500:]) > line.score(X[500:], y[500:]) - 0.03
+
+
 def test_three_wide_layers_do_not_end_as_a_constant() -> None:
     random = np.random.default_rng(0)
     X = random.uniform(size=(550, 5))

@@ -136,6 +136,8 @@ class EvidenceMaximization(Solver):
         with_some = None
         with found.until_interrupted():
             with_some, ahead = self._ascend_with_some_inputs(objective, found)
+            if with_some is not None and all_may_matter(coarse, with_some):
+                ahead = ()
             if not (self.exact or found.enough):
                 for _ in self.ascents(objective, coarse, lambda: w, found, ahead=ahead):
                     pass
@@ -412,6 +414,22 @@ def between_rows(posterior: LaplacePosterior, objective: Objective) -> LaplacePo
     noise = LEAST_NOISE_OF_FEW**2 * np.where(variance > 0, variance, 1)
     beta = np.minimum(posterior.beta, 1 / noise)
     return on_rows_of(objective, replace(posterior, beta=beta))
+
+
+def all_may_matter(objective: Objective, with_some: LaplacePosterior) -> bool:
+    """Whether a linear function of all inputs may be as probable as a network of some of them.
+
+    If all inputs matter, ascents with all of them are far behind for many re-estimations, while
+    their precisions grow, and overtake in the end. The linear function shows this at once.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of a network of all inputs.
+    with_some : LaplacePosterior
+    """
+    linear = linear_posterior(objective)
+    return linear.log_evidence > with_some.log_evidence - uncertainty(objective)
 
 
 def log_evidence_of(posterior: LaplacePosterior, monitor: Monitor) -> float:
