@@ -3,8 +3,9 @@ import pickle
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from scipy.stats import norm
 
-from sklearn_mlp.network import Network, PartialNetwork, Workspace
+from sklearn_mlp.network import SMALL_ARGUMENT, Network, PartialNetwork, Workspace
 from tests import reference
 from tests.strategies import Problem, problems
 
@@ -114,6 +115,23 @@ def test_linear_weights_are_nearly_the_linear_function(activation: str) -> None:
     w = Network(sizes, activation).linear_weights(C, rng)
     error = reference.predict(w, X, sizes, activation) - X @ C
     assert (error.std(axis=0) < 0.1 * (X @ C).std(axis=0)).all()
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softplus"])
+def test_linear_weights_are_those_of_small_arguments(activation: str) -> None:
+    rng = np.random.RandomState(0)
+    C = rng.standard_normal((5, 2))
+    network = Network((5, 30, 20, 2), activation)
+    first, *others = network.layers(network.linear_weights(C, rng))
+    value, small = reference.VALUE[activation], norm(scale=SMALL_ARGUMENT)
+    mean = small.expect(value)
+    slope = small.expect(lambda z: value(z + 1e-30j).imag / 1e-30)  # Stein: E[z f(z)] = σ² E[f'(z)]
+    np.testing.assert_allclose(first[0], 0, atol=1e-12)
+    for W in others:
+        np.testing.assert_allclose(W[0], -mean * W[1:].sum(axis=0), rtol=1e-6, atol=1e-12)
+    shared = (np.linalg.svd(C, compute_uv=False) / slope**2) ** (1 / 3)
+    for W in (first, *others):
+        np.testing.assert_allclose(np.linalg.svd(W[1:], compute_uv=False)[:2], shared, rtol=1e-6)
 
 
 def test_linear_weights_in_few_units_keep_the_largest_singular_value() -> None:

@@ -67,8 +67,18 @@ def test_the_next_function_is_the_one_that_leaves_least(table: Table) -> None:
         assert_allclose(np.sum(selection.residuals**2, axis=0), expected, rtol=1e-10)
 
 
-def test_the_next_product_is_the_one_that_lowers_the_error_most(table: Table) -> None:
-    X, y, s = table
+def skewed_table(seed: int) -> Table:
+    """Skewed and correlated inputs, whose products differ in mean and length, and pure noise."""
+    random = np.random.RandomState(seed)
+    X = np.exp(random.randn(70, N_INPUTS) @ random.uniform(0, 0.5, (N_INPUTS, N_INPUTS)))
+    return X / X.std(axis=0), random.randn(70, 2), random.uniform(0.2, 3.0, 70)
+
+
+@pytest.mark.parametrize("seed", [None, *range(8)])
+def test_the_next_product_is_the_one_that_lowers_the_error_most(
+    seed: int | None, table: Table
+) -> None:
+    X, y, s = table if seed is None else skewed_table(seed)
     X = X - np.average(X, axis=0, weights=s)
     candidates = Candidates.of(Rows(X, y, s).whole())
     selection = candidates.none_selected(y)

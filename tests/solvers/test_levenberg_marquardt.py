@@ -6,7 +6,7 @@ from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
-from sklearn_mlp.objective import Objective
+from sklearn_mlp.objective import Objective, Point, Precisions
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers import LBFGS, LevenbergMarquardt, levenberg_marquardt
 from sklearn_mlp.solvers.levenberg_marquardt import Damping
@@ -112,6 +112,27 @@ def error_of_fit(hidden: tuple[int, ...], seed: int, max_iter: int) -> float:
         hidden, solver="lm", alpha=0.0, tol=0.0, max_iter=max_iter, random_state=seed
     )
     return float(np.sqrt(np.mean((fitted(model, X, y).predict(X) - y) ** 2)))
+
+
+def test_the_full_curvature_is_the_hessian_of_the_documented_loss() -> None:
+    sizes, alpha = (3, 4, 2), 0.5
+    network = Network(sizes, "tanh")
+    objective = Objective(network, Rows(X, Y, S), alpha)
+    w = 3 * network.initial_weights(np.random.RandomState(0))  # some of them larger than 1
+
+    def gradient(v: np.ndarray) -> np.ndarray:
+        return reference.complex_step(lambda u: reference.loss(u, X, Y, S, alpha, sizes, "tanh"), v)
+
+    steps = 1e-5 * np.eye(len(w))
+    hessian = np.array([(gradient(w + d) - gradient(w - d)) / 2e-5 for d in steps])
+    precisions = Precisions(np.ones(2), objective.penalty)
+    point = Point(w, objective.gauss_newton(w))
+    damping = np.full(len(w), 1e3)
+    solve = levenberg_marquardt._full_curvature(objective, point, precisions).damped(damping)
+    assert solve is not None
+    expected = np.linalg.inv(S.sum() * hessian + np.diag(damping))
+    found = np.column_stack([solve(e) for e in np.eye(len(w))])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-8)
 
 
 @pytest.mark.slow
