@@ -11,6 +11,9 @@ from ..monitor import Monitor
 from ..objective import Objective
 from .base import Solver
 
+NOTHING_LOWER = 2
+"""SciPy's status where the line search has failed."""
+
 
 @dataclass
 class LBFGS(Solver):
@@ -68,5 +71,7 @@ class LBFGS(Solver):
         self.n_fun += result.nfev
         if not monitor.n_iter:  # it needed no iteration, or could not make one
             monitor.record(result.x.astype(w.dtype), float(result.fun))
-        monitor.converged |= bool(result.success)
+        # Where the loss has no digits left, the line search finds nothing lower: the minimum.
+        is_flat = np.abs(result.jac).max() < np.sqrt(eps)
+        monitor.converged |= bool(result.success or (result.status == NOTHING_LOWER and is_flat))
         return result.x.astype(w.dtype)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
@@ -12,7 +13,13 @@ from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective
 from sklearn_mlp.rows import Budget, Rows
-from sklearn_mlp.solvers import LBFGS, Adam, MinibatchSolver, StochasticGradientDescent
+from sklearn_mlp.solvers import (
+    LBFGS,
+    Adam,
+    MinibatchSolver,
+    StochasticGradientDescent,
+    lbfgs,
+)
 from sklearn_mlp.solvers.minibatch import in_parts
 from tests.helpers import fitted
 
@@ -203,3 +210,19 @@ def test_lbfgs_counts_the_evaluations_of_all_its_descents(
     for _ in range(2):
         w = solver.minimize(objective, w, Monitor(tol=0, n_iter_no_change=10**9))
     assert 100 <= solver.n_fun == len(calls) < 145  # no line search is broken off
+
+
+@pytest.mark.parametrize(("max_iter", "converged"), [(1_000, True), (3, False)])
+def test_lbfgs_is_at_the_minimum_where_rounding_ends_its_line_search(
+    max_iter: int, converged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_a_lower_point(*args: Any, **options: Any) -> OptimizeResult:
+        result = minimize(*args, **options)
+        return OptimizeResult({**result, "success": False, "status": 2})
+
+    monkeypatch.setattr(lbfgs, "minimize", without_a_lower_point)
+    objective = Objective(Network((4, 2), "identity"), Rows(X, Y), 0.1)
+    monitor = Monitor(tol=0.0, n_iter_no_change=10**9)
+    w = np.zeros(objective.network.n_parameters)
+    LBFGS(max_iter=max_iter, max_fun=10**6, tol=1e-12).minimize(objective, w, monitor)
+    assert monitor.converged is converged
