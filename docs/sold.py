@@ -31,4 +31,5 @@ sales = pd.DataFrame(
         "SalePrice": (price + rng.normal(0, 15_000, n)).round(),
     }
 )
-sales.to_csv(sys.argv[1], index=False)
+if __name__ == "__main__":  # the tests import every module here, and have arguments of their own
+    sales.to_csv(sys.argv[1], index=False)
