@@ -21,7 +21,9 @@ their disagreement,
     ŷ  = Σ_m p_m ŷ_m,    σ² = Σ_m p_m σ_m² + Σ_m p_m (ŷ_m - ŷ)².
 
 Networks of different depths have no such mean. The mean of those with two hidden layers is taken if
-it is clearly better than that of those with one: see :meth:`Climb._is_surely_better`.
+it is clearly better than that of those with one: see :meth:`Climb._is_surely_better`. And a linear
+function, the network without a hidden layer, is taken if it is as good as either: see
+:meth:`Climb._is_linear`.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,9 +48,20 @@ from .posterior import (
     with_normalizer,
 )
 from .rows import Block, Kernel, Sums, Work
-from .solvers.ascent import on_rows_of, uncertainty
+from .solvers.ascent import (
+    LINEAR_STEPS,
+    linear_posterior,
+    on_rows_of,
+    uncertainty,
+    without_hidden_layers,
+)
 from .solvers.between_rows import LEAST_UNIT
-from .solvers.evidence import EvidenceMaximization, all_may_matter, log_evidence_of
+from .solvers.evidence import (
+    EXACT_LOSS,
+    EvidenceMaximization,
+    all_may_matter,
+    log_evidence_of,
+)
 from .solvers.forward_selection import chosen_inputs
 from .solvers.some_inputs import spread, with_a_precision_for_each_input
 
@@ -178,8 +191,14 @@ def shared_out(members: Sequence[Member]) -> list[Member]:
 
 
 def stitched(members: Sequence[Member]) -> tuple[Network, FloatArray]:
-    """The weighted mean of networks of one depth, as one such network and its weights."""
+    """The weighted mean of networks of one depth, as one such network and its weights.
+
+    Without hidden layers there is one network, the linear function.
+    """
     each = [member.network.layers(member.posterior.w) for member in members]
+    if len(each[0]) == 1:
+        (member,) = members
+        return member.network, member.posterior.w
     first, *between, last = zip(*each, strict=True)
     output = [m.share * W for m, W in zip(members, last, strict=True)]
     bias = np.sum([W[0] for W in output], axis=0)
@@ -360,19 +379,25 @@ class Climb:
         From a network to its objective.
     first_weights : callable
         From a network to random weights.
+    may_be_linear : bool, default=False
+        Whether a linear function may be taken.
 
     Attributes
     ----------
     members : list of Member
         The results of the ascents: the summits of each, and its end.
+    linear : Member or None
+        The linear function. Its share is 1 if it is taken, and else 0.
     """
 
     solver: EvidenceMaximization
     objective_of: Callable[[Network], Objective]
     first_weights: Callable[[Network], FloatArray]
+    may_be_linear: bool = False
 
     def __post_init__(self) -> None:
         self.members: list[Member] = []
+        self.linear: Member | None = None
         self._highest: dict[str, list[float]] = {}
 
     def run(self, networks: Sequence[Network], monitor: Monitor) -> list[Member]:
@@ -399,7 +424,15 @@ class Climb:
         return [replace(m, posterior=m.posterior.widened(calibration)) for m in members]
 
     def _climb(self, networks: Sequence[Network], found: Attempts[LaplacePosterior]) -> None:
-        """Climb with some of the inputs, if a selection has chosen them, and then with all."""
+        """Climb with some of the inputs, if a selection has chosen them, and then with all.
+
+        There is nothing to climb for if a linear function has no error.
+        """
+        self._fit_linear(networks[0])
+        if self._is_exactly_linear():
+            self._train_linear(found)
+            self.solver.exact, self.linear = True, None
+            return
         chosen = chosen_inputs(self.objective_of(networks[0]).rows)
         if chosen is not None:
             self._climb_with(networks, lambda network: PartialNetwork(network, chosen), found)
@@ -410,6 +443,53 @@ class Climb:
                 self._highest.clear()
         if not (self.solver.exact or found.enough):
             self._climb_with(networks, lambda network: network, found)
+        if not (self.solver.exact or found.enough) and self._is_linear():
+            self._train_linear(found)
+
+    def _fit_linear(self, network: Network) -> None:
+        """Fit the linear function, if it may be taken."""
+        objective = self.objective_of(without_hidden_layers(network))
+        if self.may_be_linear and objective.loss.is_quadratic:
+            posterior = linear_posterior(objective)
+            linear = self._member(objective.network, posterior, converged=True)
+            self.linear = replace(linear, share=0.0)
+
+    def _is_exactly_linear(self) -> bool:
+        """Whether the linear function has no error, on far more rows than it has parameters."""
+        if self.linear is None:
+            return False
+        network, posterior = self.linear.network, self.linear.posterior
+        errors = self.objective_of(network).errors(posterior.w)
+        ample = posterior.n > 2 * network.n_parameters
+        return ample and bool((errors < 2 * EXACT_LOSS * posterior.n).all())
+
+    def _is_linear(self) -> bool:
+        """Whether the linear function is as good as the networks: then it is preferred.
+
+        Its merit must be as high as the highest of theirs, and its leave-one-out squared error must
+        not be larger than that of their mean.
+        """
+        if self.linear is None:
+            return False
+        linear = replace(self.linear, share=1.0)
+        members = [m for m in self._shared_out() if m.share > 0]
+        merits = evidence_and_leave_one_out([linear, *members]).mean(axis=1)
+        if not merits[0] >= merits[1:].max():
+            return False
+        objective = self.objective_of(members[0].network)
+        fall, _ = objective.rows.sum(FallOfSquares((linear,), tuple(members), objective.noise))
+        return bool(fall <= 0)
+
+    def _train_linear(self, found: Attempts[LaplacePosterior]) -> None:
+        """Take the linear function, with a history of its own."""
+        assert self.linear is not None
+        network = self.linear.network
+        found.monitor.network = network
+        monitor = found.begin("ascent", "a linear function", LINEAR_STEPS)
+        posterior = linear_posterior(self.objective_of(network), monitor)
+        found.forget()
+        found.end(monitor, posterior, posterior.w)
+        self.linear = replace(self.linear, share=1.0)
 
     def _climb_with(
         self,
@@ -441,7 +521,11 @@ class Climb:
         for group in groups[1:]:
             if self._is_surely_better(group, best):
                 best = group
-        return [replace(m, share=m.share * (group is best)) for group in groups for m in group]
+        shared = [replace(m, share=m.share * (group is best)) for group in groups for m in group]
+        if self.linear is None:
+            return shared
+        left = 1.0 - self.linear.share
+        return [self.linear, *(replace(m, share=left * m.share) for m in shared)]
 
     def _is_surely_better(self, deep: Sequence[Member], shallow: Sequence[Member]) -> bool:
         """Whether the mean of the deeper networks is clearly better.

@@ -485,10 +485,9 @@ def calibrated(
     if not objective.loss.is_quadratic:
         density = LeaveOneOutDensity(objective.network, posterior.w, posterior, objective.loss)
         return replace(posterior, leave_one_out=objective.rows.sum(density))
-    if len(objective.network.shapes) == 1:
-        return posterior
     squares, logs, n = objective.rows.sum(errors)
-    calibration = np.maximum(squares / n, 1.0)
+    is_linear = len(objective.network.shapes) == 1
+    calibration = posterior.calibration if is_linear else np.maximum(squares / n, 1.0)
     density = -0.5 * (squares / calibration + logs + n * np.log(2 * np.pi * calibration)).sum()
     return replace(posterior, calibration=calibration, leave_one_out=float(density))
 

@@ -152,7 +152,7 @@ def _say_architectures(say: Say, tried: Sequence[dict[str, Any]], *, standardize
     label = "log evidence (z-scores)" if standardize else "log evidence"
     say(f"{'tried':<{LABEL}}{'units':<12}{'rows':>12}{label:>25}{'share':>9}")
     for (sizes, n_rows), (share, evidence) in list(found.items())[:MOST_ARCHITECTURES]:
-        units = " + ".join(map(str, sizes))
+        units = " + ".join(map(str, sizes)) or "none"
         say(f"{'':<{LABEL}}{units:<12}{n_rows:>12,}{number(evidence):>25}{share:>9.0%}")
     if (more := len(found) - MOST_ARCHITECTURES) > 0:
         say(f"{'':<{LABEL}}and {more:,} more")

@@ -683,6 +683,7 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         solver,
         lambda network: plan.objective(network, first),
         lambda network: replace(plan, network=network).first_weights(attempt=1),
+        may_be_linear=sample.is_all,
     )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         tried = []

@@ -281,7 +281,57 @@ def test_two_hidden_layers_are_not_tried_where_few_units_in_one_are_enough() -> 
     X = random.normal(size=(100, 3))
     y = X @ [1.0, -2.0, 0.5] + random.normal(size=100)
     model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
-    assert {one["hidden_layer_sizes"] for one in model.architectures_} == {(3,), (6,)}
+    assert {one["hidden_layer_sizes"] for one in model.architectures_} == {(), (3,), (6,)}
+
+
+# The linear function ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_a_linear_function_is_taken_where_it_is_as_good(seed: int) -> None:
+    """Inputs of very different sizes are hard for units that bend."""
+    random = np.random.default_rng(seed)
+    X = np.exp(2 * random.normal(size=(80, 4)))
+    y = X @ [1.0, 2.0, 0.0, 0.5] + random.normal(size=80)
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
+    ridge = BayesianRidge().fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    expected_mean, expected_std = ridge.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, expected_mean, atol=0.02)
+    np.testing.assert_allclose(std, expected_std, rtol=0.02)
+    assert [W.shape for W in model.weights_] == [(5, 1)]
+    assert {one["hidden_layer_sizes"] for one in model.architectures_ if one["share"]} == {()}
+
+
+def test_nothing_is_climbed_for_where_a_linear_function_has_no_error() -> None:
+    X = np.exp(3 * np.random.default_rng(0).normal(size=(60, 6)))
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, X.sum(axis=1))
+    np.testing.assert_allclose(model.coefs_[0], 1, rtol=1e-9)
+    assert [one["hidden_layer_sizes"] for one in model.architectures_] == [()]
+
+
+def test_as_many_parameters_as_rows_are_no_linear_function_without_error() -> None:
+    random = np.random.default_rng(0)
+    model = fitted(
+        SigmoidMLPRegressor(random_state=0), random.normal(size=(12, 11)), random.normal(size=12)
+    )
+    assert model.noise_std_ > 0.2
+
+
+def test_units_are_taken_where_a_function_bends() -> None:
+    X, y = make_friedman1(150, n_features=5, noise=1.0, random_state=0)
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
+    assert len(model.weights_) == 2
+    (linear,) = [one for one in model.architectures_ if one["hidden_layer_sizes"] == ()]
+    assert linear["share"] == 0
+
+
+def test_a_linear_function_is_found_for_each_output() -> None:
+    random = np.random.default_rng(0)
+    X, W = random.normal(size=(50, 3)), random.normal(size=(3, 2))
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, X @ W + 1)
+    np.testing.assert_allclose(model.coefs_[0], W, rtol=1e-9)
+    np.testing.assert_allclose(model.intercepts_[0], 1, rtol=1e-9)
 
 
 def test_verbose_names_the_units_of_each_layer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import GammaRegressor, Ridge
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor, reweighting
+from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
 from sklearn_mlp.mixture import Mixture
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
@@ -32,7 +32,7 @@ from sklearn_mlp.posterior import LeaveOneOutErrors, WeightGroups, laplace
 from sklearn_mlp.rows import Block, Rows, Work
 from sklearn_mlp.solvers import LevenbergMarquardt
 from sklearn_mlp.solvers.between_rows import LEAST_UNIT
-from sklearn_mlp.solvers.log_variance import CONSTANTS, with_constant, without_own_fold
+from sklearn_mlp.solvers.log_variance import CONSTANTS, estimate, with_constant, without_own_fold
 from sklearn_mlp.training import train
 from tests.helpers import fitted
 
@@ -295,14 +295,14 @@ def test_an_interruption_of_the_second_training_keeps_the_first(
 
 def test_small_data_use_one_blas_thread_for_the_noise_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that wait for each other make a fit many times slower beside a busy process."""
-    estimate, seen = reweighting.estimate, set[int]()
+    seen = set[int]()
 
     def counted(residuals: Any) -> Any:
         blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         seen.update(pool["num_threads"] for pool in blas)
         return estimate(residuals)
 
-    monkeypatch.setattr(reweighting, "estimate", counted)
+    monkeypatch.setattr("sklearn_mlp.reweighting.estimate", counted)
     with threadpool_limits(2):
         fitted(single(max_iter=30), X, y)
     assert seen == {1}
@@ -534,6 +534,7 @@ def test_quantiles_of_one_network_are_gaussian() -> None:
 
 def test_quantiles_of_the_default_are_those_of_its_mixture() -> None:
     model = SigmoidMLPRegressor(noise="varying", random_state=0, max_iter=40)
+    y = np.sin(6 * X[:, 1]) + 0.1 * np.random.default_rng(0).normal(size=300)
     model = fitted(model, X[:100], y[:100])
     mixture = model._with_posterior().mixture(FRESH)
     assert len(mixture.shares) > 1

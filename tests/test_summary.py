@@ -45,7 +45,8 @@ def test_a_summary_says_what_was_tried(capsys: pytest.CaptureFixture[str]) -> No
     tried = {one["hidden_layer_sizes"] for one in model.architectures_}
     rows = [line.split() for line in lines[start + 1 : start + 1 + len(tried)]]
     for units, n_rows, evidence, share in rows:
-        of_units = [o for o in model.architectures_ if o["hidden_layer_sizes"] == (int(units),)]
+        sizes = () if units == "none" else (int(units),)
+        of_units = [one for one in model.architectures_ if one["hidden_layer_sizes"] == sizes]
         assert int(n_rows) == 80
         assert evidence == number(max(one["log_evidence"] for one in of_units))
         assert share == f"{sum(one['share'] for one in of_units):.0%}"

@@ -134,17 +134,23 @@ def posterior_at(w: FloatArray, objective: Objective, like: LaplacePosterior) ->
     return posterior
 
 
-def linear_posterior(objective: Objective) -> LaplacePosterior:
+def without_hidden_layers(network: Network) -> Network:
+    """The network of a linear function."""
+    return Network([network.layer_sizes[0], network.layer_sizes[-1]], network.activation)
+
+
+def linear_posterior(objective: Objective, monitor: Monitor | None = None) -> LaplacePosterior:
     """The posterior of a linear function: of the network without its hidden layers.
 
     Parameters
     ----------
     objective : Objective
         Of the network, over the rows.
+    monitor : Monitor, optional
+        Receives the history.
     """
-    network, rows = objective.network, objective.rows
-    linear = Network([network.layer_sizes[0], network.layer_sizes[-1]], network.activation)
-    monitor = Monitor(tol=0.0, n_iter_no_change=LINEAR_STEPS)
+    linear, rows = without_hidden_layers(objective.network), objective.rows
+    monitor = monitor or Monitor(tol=0.0, n_iter_no_change=LINEAR_STEPS)
     w = np.zeros(linear.n_parameters)
     ascent = Ascent(Objective(linear, rows, 0.0, objective.loss), w, *LINEAR_START, monitor)
     ascent.run(LINEAR_STEPS)
