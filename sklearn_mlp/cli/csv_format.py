@@ -82,7 +82,7 @@ LOOKS_LIKE = (
     (b"BZh", "a file packed by bzip2: unpack it"),
     (b"\xfd7zXZ", "a file packed by xz: unpack it"),
     (b"\x28\xb5\x2f\xfd", "a file packed by zstd: unpack it"),
-    (b"PK\x03\x04", "a ZIP archive: unpack it"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it. If it is an Excel file, it is damaged"),
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): save it as .xlsx or CSV"),
     (b"\x80\x04", "a pickle: convert it to Parquet or CSV"),
     (b"\x80\x05", "a pickle: convert it to Parquet or CSV"),
