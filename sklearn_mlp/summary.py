@@ -95,6 +95,8 @@ def noise_in_words(network: Any) -> str:
 def parameters_in_words(network: Any) -> str:
     """How many parameters there are, and how many the data determine."""
     n_parameters = sum(W.size for W in network.weights_)
+    if network.n_effective_parameters_ >= n_parameters:  # units without effect are left out
+        return f"{n_parameters:,}, all of which the data determine"
     determined = number(network.n_effective_parameters_, 3)
     return f"{n_parameters:,}, of which the data determine {determined}"
 

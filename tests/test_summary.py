@@ -7,6 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
+from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.summary import MOST_RELEVANT, number
 
 from .helpers import fitted
@@ -108,3 +109,16 @@ def test_members_without_error_bars_have_a_summary_too(
         "members         1: Ridge",
         "                2: Ridge",
     ]
+
+
+def test_no_more_parameters_are_determined_than_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    X, y = make_hyperplane(300, random_state=0, return_X_y=True)
+    model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
+    n_parameters = sum(W.size for W in model.weights_)
+    assert model.n_effective_parameters_ > n_parameters  # units without effect have gone
+
+    line = next(line for line in summary_of(model, capsys) if line.startswith("parameters"))
+
+    assert line == f"parameters      {n_parameters}, all of which the data determine"
