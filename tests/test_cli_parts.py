@@ -131,9 +131,20 @@ def test_blanks_behind_separators_do_not_count() -> None:
     assert table.to_dict("list") == {"a": [1, 2], "b": ["x", "x"], "c": ["y, z", "w"]}
 
 
-def test_lines_above_the_header_are_spoken_of() -> None:
-    with pytest.raises(InputError, match="its first line as the header: remove lines above it"):
-        parsed("Konto;123\n\nTag;Betrag;Art\n1;2,5;a\n")
+@pytest.mark.parametrize(
+    "above", ["sep=;", "# exported\n# by a tool", "Sales of 2024\n", "Konto;123\n"]
+)
+def test_titles_above_the_header_are_named(above: str) -> None:
+    with pytest.raises(InputError, match=r"has lines above its header.*seems to be 'x;flag;y'"):
+        parsed(f"{above}\nx;flag;y\n1,5;a, b;2\n2,5;c, d;3\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["name\nDoe\nSmith\nMiller\n", "text\na b\nc d\ne f\n", "x;\n1;2\n3;4\n", "a,b\n1,\n2,\n"],
+)
+def test_narrow_tables_have_no_lines_above_the_header(content: str) -> None:
+    assert len(parsed(content)) >= 2
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,9 @@ def other_names(name: str, columns: Sequence[str]) -> str:
     same = [name.lower()] if name.lower() in by_lower else []
     close = same or difflib.get_close_matches(name.lower(), by_lower)
     hint = f"; did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else "."
-    return f"{hint} The columns are {listed(columns)}"
+    numbers = pd.to_numeric(pd.Series(columns, dtype=object), errors="coerce").notna()
+    header = ". The first line has to name the columns" if numbers.any() else ""
+    return f"{hint} The columns are {listed(columns)}{header}"
 
 
 def _named_columns(option: str, given: Sequence[str], columns: Sequence[str]) -> list[str]:

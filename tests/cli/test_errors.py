@@ -171,6 +171,13 @@ def test_a_column_in_other_case_is_the_one_that_is_meant(
     check_error([path, "--target", "Target"], "did you mean 'target'? The", capsys)
 
 
+def test_a_file_without_a_header_is_one_line(
+    no_training: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_file("0.5,a,2\n" * 20)
+    check_error([path, "--target", "y"], "The first line has to name the columns", capsys)
+
+
 def test_a_folder_that_may_not_be_written_is_one_line(
     monkeypatch: pytest.MonkeyPatch, no_training: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
