@@ -367,7 +367,7 @@ class SigmoidMLPEnsembleRegressor(
         members         1: no hidden units; solver lm, ... iterations
                         2: no hidden units; solver lm, ... iterations
         noise           0.9990 (standard deviation)
-        inputs          by relevance, how far they move the predictions (in all 100 %):
+        inputs          by relevance, how far they move the predictions (total 100 %):
                         x0                               76.5%  ##################
                         x1                               23.5%  #####
         """

@@ -987,7 +987,7 @@ default="sigmoid"
         noise           0.9990 (standard deviation)
         parameters      3, of which the data determine 3.00
         posterior       of all parameters, from 200 rows
-        inputs          by relevance, how far they move the predictions (in all 100 %):
+        inputs          by relevance, how far they move the predictions (total 100 %):
                         x0                               76.5%  ##################
                         x1                               23.5%  #####
         """

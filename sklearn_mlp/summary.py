@@ -107,7 +107,7 @@ def _numbers(values: float | FloatArray) -> str:
 
 def say_relevances(say: Say, names: Sequence[str], shares: FloatArray) -> None:
     """Say how far each input moves the predictions."""
-    line(say, "inputs", "by relevance, how far they move the predictions (in all 100 %):")
+    line(say, "inputs", "by relevance, how far they move the predictions (total 100 %):")
     order = np.argsort(-shares, kind="stable")
     for i in order[:MOST_RELEVANT]:
         bar = "#" * round(23 * shares[i])
