@@ -183,12 +183,14 @@ def stitched(members: Sequence[Member]) -> tuple[Network, FloatArray]:
     first, *between, last = zip(*each, strict=True)
     output = [m.share * W for m, W in zip(members, last, strict=True)]
     bias = np.sum([W[0] for W in output], axis=0)
+    least_noise = min(float(m.posterior.beta.max()) ** -0.5 for m in members)
     layers = without_idle_units(
         [
             np.hstack(first),
             *(unconnected(matrices) for matrices in between),
             np.vstack([bias, *(W[1:] for W in output)]),
-        ]
+        ],
+        LEAST_UNIT * min(1.0, least_noise),
     )
     sizes = [len(layers[0]) - 1, *(W.shape[1] for W in layers)]
     network = Network(sizes, members[0].network.activation)
@@ -201,11 +203,15 @@ def unconnected(matrices: Sequence[FloatArray]) -> FloatArray:
     return np.vstack([biases, block_diag(*(W[1:] for W in matrices))])
 
 
-def without_idle_units(layers: Sequence[FloatArray]) -> list[FloatArray]:
-    """The layers without the hidden units that are switched off. One stays in each layer."""
+def without_idle_units(layers: Sequence[FloatArray], least: float) -> list[FloatArray]:
+    """The layers without the hidden units that are switched off. One stays in each layer.
+
+    A unit is switched off if none of its weights to the next layer is larger than `least`. Where
+    the data have almost no noise, units of that size still count.
+    """
     kept = list(layers)
     for i in range(len(kept) - 1, 0, -1):  # a unit may only lead to units that are left out
-        on = np.abs(kept[i][1:]).max(axis=1) > LEAST_UNIT
+        on = np.abs(kept[i][1:]).max(axis=1) > least
         on[0] |= not on.any()
         kept[i] = kept[i][np.append(True, on)]
         kept[i - 1] = kept[i - 1][:, on]

@@ -17,7 +17,7 @@ from .mixture import Mixture
 from .network import Network, PartialNetwork
 from .noise import NoiseVariances, VaryingNoise
 from .objective import NetworkKernel, Objective, Predictions
-from .overflow import overflow, unwarned, without_nan
+from .overflow import finite, overflow, unwarned, without_nan
 from .posterior import (
     DispersionVariances,
     Posterior,
@@ -122,7 +122,8 @@ class Model:
         """The prediction for each row of X, of shape (n_samples, n_outputs)."""
         with unwarned():
             y = self._raw(X).gather(Predictions(self.network, self.weights, self.link))
-            return without_nan("predictions", y)
+            allowed = finite if self.link == "identity" else without_nan
+            return allowed("predictions", y)
 
     def std(self, X: MatrixLike) -> FloatArray:
         """The standard deviation of a new observation, of shape (n_samples, n_outputs)."""

@@ -22,6 +22,20 @@ def overflow(what: str, dtype: DTypeLike) -> OverflowedError:
     )
 
 
+def finite(what: str, values: FloatArray) -> FloatArray:
+    """The values, which must be finite.
+
+    Raises
+    ------
+    OverflowedError
+        If a value is infinite or NaN. A sum of infinite values is one or the other, whatever it
+        should be: a processor that rounds products only once they are added makes it infinite.
+    """
+    if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+        raise overflow(what, values.dtype)
+    return values
+
+
 def without_nan(what: str, values: FloatArray) -> FloatArray:
     """The values. Infinite ones are right where the true ones are too large; NaN is refused.
 

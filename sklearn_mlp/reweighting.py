@@ -13,6 +13,7 @@ its leave-one-out errors are no larger.
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from .noise import (
     mean_square,
     weighted,
 )
+from .rows import one_blas_thread
 from .solvers.log_variance import estimate
 from .training import Plan, Trained, train
 
@@ -73,6 +75,11 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
         The last training that has not made the leave-one-out errors larger, with its noise. If it
         is interrupted from the keyboard, the training before it.
     """
+    with one_blas_thread() if plan.is_small else nullcontext():
+        return _fit(plan, monitor, monitor_of)
+
+
+def _fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> Fit:
     best = Fit(plan, monitor, train(plan, monitor))
     if plan.noise_kind == "constant" or _is_cut_short(best):
         return best

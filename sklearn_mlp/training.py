@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -37,7 +36,7 @@ from .network import Network, PartialNetwork
 from .noise import VaryingNoise
 from .objective import LossAndSquares, Objective, Predictions
 from .posterior import LaplacePosterior, Posterior
-from .rows import Rows, one_blas_thread
+from .rows import Rows
 from .solvers import (
     LBFGS,
     Adam,
@@ -501,6 +500,12 @@ class Plan:
         in_order = self.rule.name != "lm" or self.noise is not None
         return self.data.rows if in_order else self.data.rows.in_order()
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the work on all rows fits into the memory that is kept from pass to pass."""
+        rows = self.data.rows
+        return rows.n_rows * self.network.floats_per_row <= rows.budget.kept
+
     def sample(self) -> Sample:
         """The rows to begin with, and those of the further levels."""
         return Sample(self.rows, self.rule.n_first, self.rng)
@@ -571,10 +576,7 @@ def train(plan: Plan, monitor: Monitor) -> Trained:
     ValueError
         If training diverges, or if the given weights do not have the shapes of the network.
     """
-    rows, network = plan.data.rows, plan.network
-    small = rows.n_rows * network.floats_per_row <= rows.budget.kept
-    with one_blas_thread() if small else nullcontext():
-        return _climb(plan, monitor) if plan.rule.networks else _train(plan, monitor)
+    return _climb(plan, monitor) if plan.rule.networks else _train(plan, monitor)
 
 
 def _train(plan: Plan, monitor: Monitor) -> Trained:

@@ -93,6 +93,19 @@ def test_units_that_are_switched_off_are_left_out() -> None:
     )
 
 
+def test_units_that_are_small_but_larger_than_the_noise_are_kept() -> None:
+    w = MEMBERS[0].posterior.w.copy()
+    MEMBERS[0].network.layers(w)[-1][1] = 1e-9
+    posterior = replace(MEMBERS[0].posterior, w=w, beta=np.full(2, 1e12**2))
+    network, kept = stitched([replace(MEMBERS[0], posterior=posterior, share=1.0)])
+    np.testing.assert_allclose(
+        reference.predict(kept, X, network.layer_sizes, "tanh"),
+        reference.predict(w, X, (3, 2, 2), "tanh"),
+        rtol=0,
+        atol=1e-12,
+    )
+
+
 def test_units_that_lead_to_none_but_switched_off_units_are_left_out() -> None:
     w = DEEP[0].posterior.w.copy()
     _, second, last = DEEP[0].network.layers(w)

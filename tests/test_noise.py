@@ -12,8 +12,9 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import GammaRegressor, Ridge
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
+from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor, reweighting
 from sklearn_mlp.mixture import Mixture
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
@@ -290,6 +291,21 @@ def test_an_interruption_of_the_second_training_keeps_the_first(
     constant = single(noise="constant").fit(X, y)
     assert model.noise_ == "varying"
     np.testing.assert_array_equal(model.predict(X), constant.predict(X))
+
+
+def test_small_data_use_one_blas_thread_for_the_noise_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for each other make a fit many times slower beside a busy process."""
+    estimate, seen = reweighting.estimate, set[int]()
+
+    def counted(residuals: Any) -> Any:
+        blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        seen.update(pool["num_threads"] for pool in blas)
+        return estimate(residuals)
+
+    monkeypatch.setattr(reweighting, "estimate", counted)
+    with threadpool_limits(2):
+        fitted(single(max_iter=30), X, y)
+    assert seen == {1}
 
 
 @pytest.mark.slow

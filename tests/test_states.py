@@ -180,6 +180,8 @@ class Life(RuleBasedStateMachine):
         known = ["have shapes", "feature names", "features, but", "outputs", "columns of y"]
         if model.loss == "poisson" and model.alpha == "auto":
             known += ["poisson"]
+        if model.loss == "huber" and model.solver == "lm" and model.alpha == "auto":
+            known += ["for loss='huber' set alpha to a number"]
         if model.noise == "varying":
             known += ["noise='varying'"]
         if method == "partial_fit":

@@ -208,6 +208,8 @@ def _separator(text: str) -> str:
     text = {"tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}.get(text, text)
     if len(text) != 1 and text != r"\s+":
         raise argparse.ArgumentTypeError(f"expected a character, 'tab' or 'space', got {text!r}")
+    if text in '"\r\n':
+        raise argparse.ArgumentTypeError(f"{text!r} has a meaning of its own in CSV files")
     return text
 
 

@@ -127,6 +127,7 @@ def test_an_empty_feather_file_is_one_line(capsys: pytest.CaptureFixture[str]) -
         ("diabetes.csv --target bmi --drop nothing", "--drop: there is no column 'nothing'"),
         ("diabetes.csv --target bmi --numeric age,Bp", "--numeric: there is no column 'Bp'; did"),
         ("diabetes.csv --target bmi --separator ab", "expected a character, 'tab' or 'space'"),
+        ('diabetes.csv --target bmi --separator "', "has a meaning of its own in CSV files"),
         ("diabetes.csv --target bmi --encoding klingon", "there is no encoding 'klingon'"),
         ("diabetes.csv --target bmi --encoding base64", "there is no encoding 'base64'"),
         ("diabetes.csv --target bmi --folds 1", "expected 0 or an integer from 2, got '1'"),

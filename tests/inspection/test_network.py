@@ -455,7 +455,7 @@ def test_the_outputs_of_a_robust_network_are_in_the_units_of_its_loss(
 @pytest.mark.parametrize(
     "model",
     [
-        network(solver="lm", standardize=False),
+        network(solver="lm", alpha=1e-3, standardize=False),
         network(solver="adam", standardize=False),
         sklearns(),
     ],
