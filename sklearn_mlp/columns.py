@@ -67,6 +67,13 @@ DATE_FORMATS = (
 )  # fmt: skip
 """How dates may be written. Where a column fits several, the first counts."""
 
+IN_WORDS = (
+    ("%d", "day"), ("%m", "month"), ("%Y", "year"), ("%y", "year"), ("%b", "month"),
+    ("%B", "month"), (" %H:%M:%S", " with the time"), (" %H:%M", " with the time"),
+    ("ISO8601", "year-month-day"),
+)  # fmt: skip
+"""The signs of these formats, and what they are for people."""
+
 PARTS = ("year", "month", "weekday", "hour")
 """The parts of dates that may become columns of their own."""
 
@@ -136,7 +143,7 @@ def columns_of(
     >>> for column in columns_of(table):
     ...     print(f"{column.name}: {column.role}, {column.why}")
     size: number,
-    sold: date, written %d.%m.%Y
+    sold: date, written day.month.year
     colour: few categories, 2 categories
     country: left out, the same in every row
     """
@@ -171,7 +178,7 @@ def _column_of(name: str, values: pd.Series, day_first: bool) -> Column:
     if date_format := _format_of(present, day_first):
         dates = as_dates(present, date_format)
         odd = present[dates.isna()]
-        why = "; ".join(filter(None, [f"written {date_format}", _odd_ones(odd, "date")]))
+        why = "; ".join(filter(None, [f"written {_in_words(date_format)}", _odd_ones(odd, "date")]))
         return _dates(name, dates.dropna(), why, date_format)
     n_different = present.astype(str).nunique()
     if len(present) >= FEWEST_ROWS and n_different > DISTINCT * len(present):
@@ -245,6 +252,13 @@ def _format_of(present: pd.Series, day_first: bool) -> str:
         ):
             return one
     return ""
+
+
+def _in_words(date_format: str) -> str:
+    """A format of dates for people who do not know its signs."""
+    for sign, word in IN_WORDS:
+        date_format = date_format.replace(sign, word)
+    return date_format
 
 
 def _share_of_dates(texts: pd.Series, date_format: str) -> float:

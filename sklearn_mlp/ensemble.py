@@ -364,12 +364,12 @@ class SigmoidMLPEnsembleRegressor(
         >>> member = SigmoidMLPRegressor((), random_state=0)
         >>> SigmoidMLPEnsembleRegressor(member, n_estimators=2).fit(X, y).summary()
         ensemble        the mean of 2 fits
-        members         1: no hidden units; solver lm, ...
-                        2: no hidden units; solver lm, ...
-        noise           ... (standard deviation)
-        inputs          by relevance, how far they move the predictions (in all 100 %):
-                        x0                               7...%  ######...
-                        x1                               2...%  ###...
+        members         1: no hidden units; solver lm, ... iterations
+                        2: no hidden units; solver lm, ... iterations
+        noise           0.9990 (standard deviation)
+        inputs          by relevance, how far they move the predictions (total 100 %):
+                        x0                               76.5%  ##################
+                        x1                               23.5%  #####
         """
         check_is_fitted(self)
         say_summary_of_ensemble(print, self)

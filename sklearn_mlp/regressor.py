@@ -137,12 +137,12 @@ default="sigmoid"
         Strength of the penalty ``alpha / (2 n_samples) * sum(coefs ** 2)``. With "auto" the
         evidence sets it under "lm", for each group of weights. Where `solver` "auto" is not "lm",
         held-out rows set it: a tenth of the rows, if there are at least 200. Training makes up to
-        four rounds, the last two with a penalty, and then the best goes on; it keeps the weights
+        four rounds, the last two with a penalty, and continues from the best. It keeps the weights
         that predict the held-out rows best. Rounds after the first multiply each input by how
-        much it has mattered. From the weights of a `warm_start` the rounds go on from
-        these weights, inputs are not weighed, and the given weights are kept if no round is
-        better. Under `early_stopping` and in :meth:`partial_fit`, and in all other cases, it is
-        1e-4. For the error bars after "lm" with 0, the prior is that of 1e-10.
+        much it has mattered. Under `warm_start` the rounds begin with the given weights, inputs
+        are not weighed, and the given weights are kept if no round is better. In all other cases,
+        such as `early_stopping` and :meth:`partial_fit`, it is 1e-4. After "lm" with ``alpha=0``
+        the prior of the error bars is that of 1e-10.
     batch_size : "auto" or int, default="auto"
         Number of rows in a minibatch of "adam" and "sgd". "auto" is ``min(200, n_samples)``, and
         up to 50 where held-out rows set `alpha`.
@@ -188,8 +188,10 @@ default="sigmoid"
         absolute error.
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out, if :meth:`fit` gets no `X_val`.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the running means of the gradient and of its square in "adam".
+    beta_1 : float, default=0.9
+        Decay rate of the running mean of the gradient in "adam".
+    beta_2 : float, default=0.999
+        Decay rate of the running mean of the squared gradient in "adam".
     epsilon : float, default=1e-8
         Keeps the division in "adam" finite.
     n_iter_no_change : int, default=10
@@ -230,8 +232,8 @@ default="sigmoid"
           with a number as `alpha`, the noise may vary, but the mean stays.
 
         Only the squared error has such noise: with another `loss`, and in :meth:`partial_fit`,
-        "auto" is "constant". If rows are fitted to rounding, there is no noise to vary. Of rows
-        that stay in Dask collections a random sample tells the noise.
+        "auto" is "constant". If rows are fitted to rounding, there is no noise to vary. For rows
+        that stay in Dask collections, the noise is estimated from a random sample.
 
     Attributes
     ----------
@@ -244,9 +246,9 @@ default="sigmoid"
     solver_ : str
         The solver that was used.
     architectures_ : list of dict
-        The networks that were trained to find the width, two for most starts: at the highest
-        evidence, and at the end of training. Exists only where ``hidden_layer_sizes="auto"``
-        finds the width. The keys are
+        The networks that were trained to find the width, up to three for each start: at the
+        highest evidence before and after each input gets a precision, and at the end. Exists
+        only where ``hidden_layer_sizes="auto"`` finds the width. The keys are
 
         - "hidden_layer_sizes";
         - "n_rows", the number of rows that it was trained on: training on many rows begins with
@@ -269,8 +271,8 @@ default="sigmoid"
         rise while the penalty does. The weights of the highest evidence are kept. The last of
         the losses is that of the fitted network. None after other training.
     validation_scores_ : list of float or None
-        The score on the held-out rows at each iteration; None if none were held out. They are
-        under `early_stopping`, and where they set `alpha`.
+        The score on the held-out rows at each iteration; None if none were held out. Rows are
+        held out under `early_stopping`, and where they set `alpha`.
     validation_loss_curve_ : list of float or None
         The loss on the held-out rows, without the penalty, in the units of `loss_curve_`.
     best_validation_score_ : float or None
@@ -291,8 +293,8 @@ default="sigmoid"
         Whether the noise varies.
     noise_std_ : float or ndarray of shape (n_outputs,)
         Standard deviation of the noise, in the units of y. The mean of several networks has the
-        mean of their variances. If the noise varies, the root mean square over the training
-        rows; :meth:`predict_noise_std` says what it is where. This attribute, `noise_` and the
+        mean of their variances. If the noise varies, it is the root mean square over the training
+        rows, and :meth:`predict_noise_std` gives it at each row. This attribute, `noise_` and the
         next six exist after :meth:`fit` on the squared error.
     dispersion_ : float or ndarray of shape (n_outputs,)
         The variance of y, divided by its mean ("poisson": 1) or by the square of its mean
@@ -303,8 +305,8 @@ default="sigmoid"
         solvers the posterior is computed around the weights that were found, with precisions that
         the evidence sets: at once if that takes less than about a tenth of the training, and else
         when it is first asked for. Until then the model refers to the rows of the training. With
-        more than some thousand parameters in it, all layers but the last count as known. Hold rows
-        out then, by `early_stopping`, to see how far they are.
+        more than some thousand parameters in it, all layers but the last count as known. Then set
+        `early_stopping`: the held-out rows calibrate the error bars.
     posterior_n_samples_ : float
         The number of rows that the error bars count, or the sum of their weights. Training that
         begins on some of the rows may end before all are used, if they are very many.
@@ -313,9 +315,9 @@ default="sigmoid"
         "coefs_[0]". The mean of several networks has the geometric mean of their precisions. The
         precision of weights that count as known is infinite.
     log_marginal_likelihood_ : float
-        The log evidence, the log density of y, by Laplace's approximation, less what precisions of
-        their own for the inputs cost: up to 1 for each, and the choice of those that matter. Of
-        several networks, that of the network with the largest share.
+        The log evidence, the log density of y, by Laplace's approximation. If each input has a
+        precision, their costs are subtracted: up to 1 for each, and that of choosing the inputs
+        that matter. Of several networks, that of the network with the largest share.
     n_effective_parameters_ : float
         The number of parameters that the data determine. Of several networks, the mean.
     feature_importances_ : ndarray of shape (`n_features_in_`,)
@@ -372,10 +374,10 @@ default="sigmoid"
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = SigmoidMLPRegressor(random_state=0)
     >>> print(f"{model.fit(X_train, y_train).score(X_test, y_test):.2f}")
-    0.3...
+    0.35
     >>> y_pred, y_std = model.predict(X_test, return_std=True)
-    >>> print(f"{(abs(y_test - y_pred) < 1.96 * y_std).mean():.2f} of the targets are within 95 %")
-    0.9...
+    >>> print(f"{(abs(y_test - y_pred) < 1.96 * y_std).mean():.0%} are inside the 95 % intervals")
+    94% are inside the 95 % intervals
 
     The networks behind it, in the order of their widths:
 
@@ -517,7 +519,7 @@ default="sigmoid"
             collections stay where they are: see :doc:`/scaling_out`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets, in any units. With a Dask collection X, also a Dask array, Series or
-            DataFrame of the same partitions, and so with `sample_weight`.
+            DataFrame of the same partitions. The same holds for `sample_weight`.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights of the rows. An integer weight has the same effect as that many copies
             of the row. With ``alpha="auto"``, on the squared error, weights of a mean below 1 are
@@ -560,15 +562,15 @@ default="sigmoid"
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Go on with rows that come after others, and that need not be kept.
+        """Train further on new rows. Earlier rows need not be kept.
 
         With "adam" (also "auto"), "sgd" or "gd" a call is one epoch over its rows. The solver
         keeps its moments, its momentum and its learning rate from call to call. Rows may come
         again.
 
-        With "lm" a call is all the training on its rows, and gives error bars. What the rows of
-        earlier calls say is kept as a second-order expansion of their squared errors, of P² numbers
-        for P parameters. Up to 5 P of the last rows, or 500, are kept as they are, because the
+        With "lm" each call trains fully on its rows, and gives error bars. The rows of earlier
+        calls are kept as a second-order expansion of their squared errors, of P² numbers for P
+        parameters. Up to 5 P of the last rows, or 500, are kept as they are, because the
         expansion of few rows says little. Pass each row once: rows that come again count again.
         The z-scores are those of the rows before the first expansion.
 
@@ -588,8 +590,8 @@ default="sigmoid"
         Raises
         ------
         ValueError
-            In the same cases as :meth:`fit`, if `early_stopping` is set, and with "lm" after
-            :meth:`fit` or after another solver, whose rows it knows nothing of.
+            In the same cases as :meth:`fit`, and if `early_stopping` is set. Also with "lm" after
+            :meth:`fit` or after another solver: nothing is known of their rows.
 
         Examples
         --------
@@ -980,14 +982,14 @@ default="sigmoid"
         >>> X = rng.normal(size=(200, 2))
         >>> y = 3 * X[:, 0] - X[:, 1] + rng.normal(size=200)
         >>> SigmoidMLPRegressor((), random_state=0).fit(X, y).summary()
-        network         no hidden units; solver lm, ...
-        log evidence    ...
-        noise           ... (standard deviation)
-        parameters      3, of which the data determine 3.0...
+        network         no hidden units; solver lm, ... iterations
+        log evidence    -293.7
+        noise           0.9990 (standard deviation)
+        parameters      3, of which the data determine 3.00
         posterior       of all parameters, from 200 rows
-        inputs          by relevance, how far they move the predictions (in all 100 %):
-                        x0                               7...%  ######...
-                        x1                               2...%  ###...
+        inputs          by relevance, how far they move the predictions (total 100 %):
+                        x0                               76.5%  ##################
+                        x1                               23.5%  #####
         """
         check_is_fitted(self)
         say_summary(print, self)

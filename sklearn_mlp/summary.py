@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,9 +50,24 @@ def line(say: Say, label: str, text: str) -> None:
         say(f"{'' if i else label:<{LABEL}}{part}".rstrip())
 
 
+def width_of(text: str) -> int:
+    """The columns that a text takes on a terminal. Chinese signs, for example, take two."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
 def cut(text: str, width: int = 14) -> str:
     """The text, with dots for its end if it is longer."""
-    return text if len(text) <= width else text[: width - 3] + "..."
+    if width_of(text) <= width:
+        return text
+    while width_of(text) > width - 3:
+        text = text[:-1]
+    return f"{text}..."
+
+
+def padded(text: str, width: int) -> str:
+    """The text, cut to the width or with blanks up to it."""
+    text = cut(text, width)
+    return text + " " * (width - width_of(text))
 
 
 # The network ------------------------------------------------------------------------------------
@@ -79,6 +95,8 @@ def noise_in_words(network: Any) -> str:
 def parameters_in_words(network: Any) -> str:
     """How many parameters there are, and how many the data determine."""
     n_parameters = sum(W.size for W in network.weights_)
+    if network.n_effective_parameters_ >= n_parameters:  # units without effect are left out
+        return f"{n_parameters:,}, all of which the data determine"
     determined = number(network.n_effective_parameters_, 3)
     return f"{n_parameters:,}, of which the data determine {determined}"
 
@@ -89,11 +107,11 @@ def _numbers(values: float | FloatArray) -> str:
 
 def say_relevances(say: Say, names: Sequence[str], shares: FloatArray) -> None:
     """Say how far each input moves the predictions."""
-    line(say, "inputs", "by relevance, how far they move the predictions (in all 100 %):")
+    line(say, "inputs", "by relevance, how far they move the predictions (total 100 %):")
     order = np.argsort(-shares, kind="stable")
     for i in order[:MOST_RELEVANT]:
         bar = "#" * round(23 * shares[i])
-        say(f"{'':<{LABEL}}{cut(names[i], 30):<32}{shares[i]:>6.1%}  {bar}".rstrip())
+        say(f"{'':<{LABEL}}{padded(names[i], 30)}  {shares[i]:>6.1%}  {bar}".rstrip())
     if (more := len(shares) - MOST_RELEVANT) > 0:
         rest = shares[order[MOST_RELEVANT:]].sum()
         say(f"{'':<{LABEL}}{f'and {more:,} more':<32}{rest:>6.1%}")

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import sys
 import time
 import zipfile
@@ -28,10 +29,10 @@ from sklearn_mlp.cli.csv_format import LOOKS_LIKE, SPACES, CsvFormat
 from sklearn_mlp.cli.errors import InputError
 from sklearn_mlp.cli.meter import Meter
 from sklearn_mlp.cli.outliers import Ends
-from sklearn_mlp.cli.report import say_coverage, with_error
+from sklearn_mlp.cli.report import say_coverage, say_furthest, say_scores, with_error
 from sklearn_mlp.cli.scores import MODELS, Comparison, Tally
 from sklearn_mlp.columns import TableEncoder, columns_of
-from sklearn_mlp.summary import number
+from sklearn_mlp.summary import number, padded, width_of
 
 RNG = np.random.default_rng(0)
 
@@ -130,9 +131,20 @@ def test_blanks_behind_separators_do_not_count() -> None:
     assert table.to_dict("list") == {"a": [1, 2], "b": ["x", "x"], "c": ["y, z", "w"]}
 
 
-def test_lines_above_the_header_are_spoken_of() -> None:
-    with pytest.raises(InputError, match="its first line as the header: remove lines above it"):
-        parsed("Konto;123\n\nTag;Betrag;Art\n1;2,5;a\n")
+@pytest.mark.parametrize(
+    "above", ["sep=;", "# exported\n# by a tool", "Sales of 2024\n", "Konto;123\n"]
+)
+def test_titles_above_the_header_are_named(above: str) -> None:
+    with pytest.raises(InputError, match=r"has lines above its header.*seems to be 'x;flag;y'"):
+        parsed(f"{above}\nx;flag;y\n1,5;a, b;2\n2,5;c, d;3\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["name\nDoe\nSmith\nMiller\n", "text\na b\nc d\ne f\n", "x;\n1;2\n3;4\n", "a,b\n1,\n2,\n"],
+)
+def test_narrow_tables_have_no_lines_above_the_header(content: str) -> None:
+    assert len(parsed(content)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -327,6 +339,33 @@ def test_an_outlier_may_be_in_another_block_than_the_sample() -> None:
     assert (found.value.block, found.value.row) == (3, 1)
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e-3, 1.0, 1e3, 1e5, 1e8, 1e12, 1e300])
+@pytest.mark.parametrize("off", [1e-2, 1.0, 1e6, 1e16])
+def test_the_tables_keep_their_columns_whatever_the_numbers(size: float, off: float) -> None:
+    score = {
+        "R²": (-(off**2), off**2), "RMSE": (size * off, size),
+        "log density": (-off, off), "in 95 %": (1.0, 0.011),
+    }  # fmt: skip
+    lines: list[str] = []
+    say_scores(lines.append, {"held out": {"n": 3, "models": {"a linear model": score}}})
+    row = {"place": 123_456, "name": None, "y": -size, "mean": -size, "std": size / off}
+    rows = pd.DataFrame([row, {**row, "name": "a-long-identifier", "y": size}])
+    for name in ("name", None):
+        say_furthest(lines.append, rows, "a long target", name)
+
+    assert max(map(len, lines)) <= 79
+    cells = [re.split(r"  +", line.strip()) for line in lines]
+    assert [len(cell) for cell in cells[:3]] == [4, 1, 5]
+    assert [len(cell) for cell in cells[4:7]] == [5, 4, 5]  # the first has no name
+    assert [len(cell) for cell in cells[8:]] == [4, 4, 4]
+
+
+def test_signs_that_take_two_columns_are_counted_as_two() -> None:
+    assert width_of("流量 m") == 6
+    assert padded("流量", 6) + "|" == "流量  |"
+    assert padded("流量流量流量", 9) == "流量流..."
+
+
 # Progress -----------------------------------------------------------------------------------
 
 
@@ -343,6 +382,36 @@ def test_a_terminal_shows_one_line_that_goes_away() -> None:
     assert "\n" not in terminal.getvalue()
     assert "training" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_line_that_is_too_long_loses_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal()
+    with Meter(terminal) as meter:
+        meter.begin("cross-validation 5 of 5", 1.0, 4.0)
+        meter.tell(detail="iteration 1,201  25 + 25 units")
+        meter._draw()
+        monkeypatch.setenv("COLUMNS", "70")
+        meter._draw()
+
+    wide, narrow = re.findall(r"\r([^\r]*)\x1b\[K", terminal.getvalue())[-3:-1]
+    assert wide.endswith(" s left  iteration 1,201")
+    assert narrow.endswith(" s left")
+
+
+def test_the_bar_of_work_of_unknown_length_is_not_full_at_its_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(of_meter, "monotonic", lambda: now)
+    meter = Meter(io.StringIO())
+    meter.begin("loading")
+    now = 3.0
+    meter.begin("training", 1.0, 5.0)
+
+    assert meter._step is not None
+    assert meter._left(meter._step) == pytest.approx(2 + 5 * 2)
+    assert "[###..." in meter._line(meter._step)
 
 
 def test_elsewhere_there_are_plain_lines_within_two_seconds(
@@ -509,6 +578,9 @@ def test_where_nothing_can_be_saved_is_known_before(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InputError, match=r"sklearn-mlp\[skops\].*\.joblib"):
         models.check_can_save(Path("m.skops"))
     models.check_can_save(Path("m.joblib"))
+    with pytest.raises(InputError, match=r"m.joblib' cannot be written: File name too long"):
+        models.check_can_save(Path(f"{243 * 'm'}.joblib"))
+    assert [path.name for path in Path().iterdir()] == ["folder"]
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(InputError, match=r"'m.joblib' may not be written"):
         models.check_can_save(Path("m.joblib"))

@@ -122,7 +122,7 @@ def test_values_that_do_not_belong_are_counted() -> None:
     assert column_of(few * 2).why == "2 values like 'n.d.' are no numbers: taken as missing"
     assert column_of(["1.5"] * 36 + ["n.d."] * 4).role == FEW
     dates = [*DAYS.dt.strftime("%Y-%m-%d"), "unknown"]
-    assert column_of(dates).why == "written ISO8601; 'unknown' is no date: taken as missing"
+    assert column_of(dates).why == "written year-month-day; 'unknown' is no date: taken as missing"
 
 
 def test_the_user_has_the_last_word() -> None:

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 
 from sklearn_mlp import SigmoidMLPEnsembleRegressor, SigmoidMLPRegressor
-from sklearn_mlp.summary import MOST_RELEVANT, number
+from sklearn_mlp.summary import MOST_RELEVANT, number, parameters_in_words
 
 from .helpers import fitted
 
@@ -109,3 +110,12 @@ def test_members_without_error_bars_have_a_summary_too(
         "members         1: Ridge",
         "                2: Ridge",
     ]
+
+
+def test_no_more_parameters_are_determined_than_there_are() -> None:
+    # Units without effect are left out of a mean after their parameters have been counted.
+    network = SimpleNamespace(weights_=[np.zeros((3, 2)), np.zeros((3, 1))])
+    network.n_effective_parameters_ = 9.2
+    assert parameters_in_words(network) == "9, all of which the data determine"
+    network.n_effective_parameters_ = 8.25
+    assert parameters_in_words(network) == "9, of which the data determine 8.25"

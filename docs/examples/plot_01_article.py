@@ -18,11 +18,9 @@ default training *finds* the function, because the network can represent it exac
 
 from sklearn_mlp.datasets import make_hyperplane
 
-make_hyperplane(5, random_state=0)  # as a table; below, as arrays
-
 X, y = make_hyperplane(5_000, random_state=0, return_X_y=True)
 X_new, y_new = make_hyperplane(1_000, random_state=1, return_X_y=True)
-make_hyperplane(5, random_state=0)  # without return_X_y, a table
+make_hyperplane(5, random_state=0)  # without return_X_y it is a table
 
 # %%
 # The forward pass

@@ -69,7 +69,7 @@ for step in range(9):
         ax.set(title=f"after {len(x)} measurements", ylim=(-1.2, 4))
         ax.get_legend().remove()
     x, y = np.append(x, chosen), np.append(y, measure(chosen))
-axes[0].legend(loc="upper left", ncols=2)
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=5)
 plt.show()
 
 print(f"the best of all measurements: {y.max():.2f} at x = {x[y.argmax()]:.2f}")

@@ -53,9 +53,8 @@ import matplotlib.pyplot as plt
 from sklearn_mlp.inspection import LossCurveDisplay
 
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+ax.axhline(1 / y.std(), color="grey", linestyle=":", label="noise")
 for solver, model in models.items():
     LossCurveDisplay.from_estimator(model, name=solver, ax=ax)
-ax.axhline(1 / y.std(), color="grey", linestyle=":", label="noise")
 ax.set(xscale="log")
-ax.legend()
 plt.show()

@@ -60,7 +60,13 @@ models = {
     "MLPRegressor, all thirty": (
         make_pipeline(
             StandardScaler(),
-            MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=2_000, random_state=0),
+            MLPRegressor(
+                hidden_layer_sizes=(8,),
+                solver="lbfgs",
+                max_iter=10_000,
+                max_fun=100_000,
+                random_state=0,
+            ),
         ).fit(X, y),
         X_new,
     ),

@@ -3,8 +3,8 @@ More rows than fit into memory
 ==============================
 
 ``partial_fit`` takes the rows as they come. With "adam", the default, a call is one epoch over its
-rows, none of which it keeps. With "lm" a call is all the training on its rows, and gives error
-bars. You don't need to know the units of inputs and target beforehand.
+rows, none of which it keeps. With "lm" each call trains fully on its rows, and gives error bars.
+You don't need to know the units of inputs and target beforehand.
 """
 
 # %%
@@ -28,7 +28,7 @@ def chunks(n_chunks, n_rows):
 # %%
 # First order
 # -----------
-# Of a million rows, 10,000 at a time.
+# A million rows, 10,000 at a time.
 
 from time import perf_counter
 

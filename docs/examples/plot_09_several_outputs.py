@@ -31,7 +31,8 @@ new_angles = rng.uniform([0, 0], [np.pi / 2, np.pi], size=(1_000, 2))
 y, y_new = hand(angles, rng), hand(new_angles, rng)
 
 model = SigmoidMLPRegressor(random_state=0).fit(angles, y)
-print("noise, m and mm:", model.noise_std_.round(3), "where it is 0.02 and 50")
+noise_x, noise_height = model.noise_std_
+print(f"noise {noise_x:.3f} m and {noise_height:.0f} mm, in truth 0.02 m and 50 mm")
 
 # %%
 # Predictions and intervals
@@ -56,6 +57,7 @@ plt.show()
 # the arm. A controller uses it to move the hand.
 
 at = np.array([[np.pi / 4, np.pi / 2]])
+np.set_printoptions(suppress=True)
 model.input_gradient(at)[0].round(2)
 
 # %%

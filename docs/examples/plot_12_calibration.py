@@ -45,7 +45,7 @@ for ax, rows, where in zip(axes, (quiet, loud), ("where it is quiet", "where it 
 # %%
 # With constant noise, the intervals are far too wide where it is quiet, and too narrow where it is
 # loud. Over all rows together the two nearly cancel, so look at the regions that matter to you.
-# With noise that varies, both regions are near the diagonal, and on the safe side of it.
+# With noise that varies, both regions are much closer to the diagonal, and on the safe side of it.
 
 # %%
 # A guarantee

@@ -56,8 +56,18 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the arguments. Without a command, data files are for `fit`."""
     parser = _parser()
     if argv and argv[0] not in COMMANDS and not _are_of_the_article(argv):
+        if _is_no_file(argv[0]):
+            raise InputError(
+                f"there is no command and no file {argv[0]!r}. The commands are "
+                f"{', '.join(COMMANDS)} (see {PROGRAM} --help)"
+            )
         argv = ["fit", *argv]
     return parser.parse_args(argv)
+
+
+def _is_no_file(argument: str) -> bool:
+    """Whether a word can only be a command: an option, a pattern or a path looks different."""
+    return argument.isalpha() and not Path(argument).exists()
 
 
 def _are_of_the_article(argv: Sequence[str]) -> bool:

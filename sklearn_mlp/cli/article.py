@@ -37,11 +37,7 @@ def run(plot: Path | None, meter: Meter) -> int:
     X_new, y_new = make_hyperplane(random_state=1, return_X_y=True)
     model = SigmoidMLPRegressor(5, random_state=0)
     losses: list[float] = []
-    with (
-        Meter() as meter,
-        meter.training(losses.append),
-        warnings.catch_warnings(record=True) as caught,
-    ):
+    with meter.training(losses.append), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         meter.say(f"The article's data set: {len(X):,} rows, {X.shape[1]} inputs, no noise.")
         meter.say("Its network: 5 hidden units.")

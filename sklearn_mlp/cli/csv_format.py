@@ -72,6 +72,9 @@ GROUPED = {
 IN_GROUPS = {".": re.compile(r"[+-]?\d{1,3}(\.\d{3})+"), ",": re.compile(r"[+-]?\d{1,3}(,\d{3})+")}
 """Whole numbers in groups of three digits, for each sign between them."""
 
+MOST_ABOVE = 10
+"""So many lines above the header are looked at."""
+
 LOOKS_LIKE = (
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a PNG image"),
@@ -82,7 +85,7 @@ LOOKS_LIKE = (
     (b"BZh", "a file packed by bzip2: unpack it"),
     (b"\xfd7zXZ", "a file packed by xz: unpack it"),
     (b"\x28\xb5\x2f\xfd", "a file packed by zstd: unpack it"),
-    (b"PK\x03\x04", "a ZIP archive: unpack it"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it. If it is an Excel file, it is damaged"),
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): save it as .xlsx or CSV"),
     (b"\x80\x04", "a pickle: convert it to Parquet or CSV"),
     (b"\x80\x05", "a pickle: convert it to Parquet or CSV"),
@@ -153,6 +156,8 @@ class CsvFormat:
         lines = [line for line in (lines if is_all else lines[:-1])[:HEAD_LINES] if line.strip()]
         separator = separator or _separator_of(lines)
         rows = _fields(lines, separator)
+        if rows and len(rows[0]) == 1:
+            _refuse_lines_above_the_header(lines, shown)
         decimal = _decimal_of([field for row in rows[1:] for field in row], separator, decimal)
         plain = cls(separator, encoding, decimal, is_packed)
         return replace(plain, grouped=_grouped(rows, decimal))
@@ -355,6 +360,19 @@ def _separator_of(lines: Sequence[str]) -> str:
         if consistent and n > most and (separator != SPACES or most == 1):
             best, most = separator, n
     return best
+
+
+def _refuse_lines_above_the_header(lines: Sequence[str], shown: str) -> None:
+    """Raise an error if the first line is a title, or Excel's sep=;, and the table begins below."""
+    for n_above in range(1, min(MOST_ABOVE, len(lines) - 2) + 1):
+        below = lines[n_above:]
+        separator = _separator_of(below)
+        rows = _fields(below, separator)
+        if separator != SPACES and len({len(row) for row in rows}) == 1 < len(rows[0]):
+            raise InputError(
+                f"{shown} has lines above its header, such as {lines[0][:40]!r}. Remove them: the "
+                f"header seems to be {below[0][:60]!r}"
+            )
 
 
 def _decimal_of(fields: Sequence[str], separator: str, otherwise: str) -> str:

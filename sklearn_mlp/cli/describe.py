@@ -10,6 +10,7 @@ from . import models
 from .meter import Meter
 from .report import (
     say_columns,
+    say_gaps,
     say_network,
     say_relevance,
     say_scores,
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
     if about.get("is_refitted"):
         line(say, "", "the scores below are of fits without the rows that they score")
     say_columns(say, model[0].columns)
+    say_gaps(say, model)
     say_network(say, model, about["target"])
     line(say, "error bars", _error_bars(model[-1]))
     if about["scores"]:  # not interrupted before there were any

@@ -6,7 +6,7 @@ command is waiting for.
 
 The time left is that of the work left at the pace so far. Of the first step nobody knows the pace:
 the guess is that it takes as long again as it has taken, which is right on average for work of
-unknown length.
+unknown length, but two seconds at least.
 """
 
 import os
@@ -30,8 +30,12 @@ LINES = 10.0
 REDRAWN = 0.5
 """Seconds between drawings of a line that is overwritten."""
 
-BAR = 20
+BAR = 16
 """The length of the bar, in characters."""
+
+SHORTEST = 2.0
+"""Seconds that a step of unknown length takes at least, as a guess. Otherwise the bar would be
+full at its beginning."""
 
 
 def say_no_more() -> None:
@@ -157,7 +161,7 @@ class Meter:
             keep(monitor.loss_curve[-1])
             network = monitor.network
             units = " + ".join(map(str, network.layer_sizes[1:-1])) if network else ""
-            self.tell(detail=f"iteration {n}" + (f", {units} units" if units else ""))
+            self.tell(detail=f"iteration {n:,}" + (f"  {units} units" if units else ""))
 
         with listening(tell):
             yield
@@ -189,24 +193,26 @@ class Meter:
         with self._lock:
             if self._step is None or self._ended.is_set():
                 return
-            line = self._line(self._step)
             if self._in_place:
-                width = shutil.get_terminal_size().columns - 1
-                self._stream.write(f"\r{line[:width]}\x1b[K")
+                line = self._line(self._step, shutil.get_terminal_size().columns - 1)
+                self._stream.write(f"\r{line}\x1b[K")
                 self._is_drawn = True
             else:
-                self._stream.write(f"{line}\n")
+                self._stream.write(f"{self._line(self._step)}\n")
             self._stream.flush()
 
-    def _line(self, step: Step) -> str:
-        """The step, a bar, the time left, and the detail."""
+    def _line(self, step: Step, width: int | None = None) -> str:
+        """The step, a bar, the time left, and as much of the detail as there is room for."""
         so_far, left = monotonic() - self._began, self._left(step)
         filled = round(BAR * so_far / (so_far + left)) if so_far + left > 0 else 0
         bar = "#" * min(filled, BAR - 1) + "." * (BAR - min(filled, BAR - 1))
         about = "" if left < 1 else "about "
         left_text = f"{about}{duration(left)} left"
-        parts = [f"{step.text:<23}", f"[{bar}]", left_text, step.detail, step.read]
-        return "  ".join(part for part in parts if part)
+        parts = [f"{step.text:<23}", f"[{bar}]", left_text, *step.detail.split("  "), step.read]
+        parts = [part for part in parts if part]
+        while width is not None and len(parts) > 1 and len("  ".join(parts)) > width:
+            parts.pop()  # half a number would be another number
+        return "  ".join(parts)[:width]
 
     def _left(self, step: Step) -> float:
         """The seconds that are left."""
@@ -216,7 +222,7 @@ class Meter:
         elif self._pace is not None and step.cost:
             of_step = max(self._pace * step.cost - so_far, 0.1 * so_far)
         else:
-            of_step = so_far
+            of_step = max(so_far, SHORTEST - so_far)
         pace = (so_far + of_step) / step.cost if step.cost else 0.0
         return of_step + step.later * (self._pace if self._pace is not None else pace)
 

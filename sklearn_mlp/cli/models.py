@@ -9,8 +9,9 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
@@ -34,6 +35,12 @@ def check_writable(path: Path, option: str) -> None:
         raise InputError(f"{option}: there is no folder {str(path.parent)!r}")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise InputError(f"{option}: {str(path)!r} may not be written")
+    try:  # the rights do not tell of a full disk, of /proc, or of names that are too long
+        with _beside(path):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"{option}: {str(path)!r} cannot be written: {why}") from error
 
 
 def refuse_to_replace(path: Path | None, option: str, others: Sequence[Path]) -> None:
@@ -84,15 +91,22 @@ def undisturbed(function: Callable[[], bytes]) -> bytes:
         return pool.submit(function).result()
 
 
-def write_whole(path: Path, write: Any) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file in the same folder under another name, and rename it when it is complete."""
+    with _beside(path) as part:
+        write(part)
+        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        os.replace(part, path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A new file in the same folder, which is removed in the end if it is still there."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     part = Path(name)
     try:
         os.close(handle)
-        write(part)
-        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        os.replace(part, path)
+        yield part
     finally:
         part.unlink(missing_ok=True)
 

@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ..columns import DATE, NUMBER, TableEncoder
+from ..summary import count
 from . import models
 from .csv_format import CsvFormat
 from .errors import InputError
@@ -56,10 +57,13 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
         )
         try:
             is_table = arguments.out is not None and arguments.out.suffix.lower() in BY_NAME
-            parts = _predicted(model, files, meter, as_values=is_table)
+            found = _Found()
+            parts = _predicted(model, files, meter, found, as_values=is_table)
             _write(parts, arguments.out, files[0].form, meter)
         except ValueError as error:  # infinite values
             raise InputError(str(error)) from error
+        if arguments.out is not None:
+            meter.say(f"{arguments.out}: {count(found.n_rows, 'row')}, with {found.columns}")
     return 0
 
 
@@ -67,12 +71,16 @@ def run(arguments: argparse.Namespace, meter: Meter) -> int:
 
 
 def _predicted(
-    model: Pipeline, files: Sequence[DataFile], meter: Meter, *, as_values: bool
+    model: Pipeline,
+    files: Sequence[DataFile],
+    meter: Meter,
+    found: "_Found",
+    *,
+    as_values: bool,
 ) -> Iterator[pd.DataFrame]:
     """The rows of the files, as values or as they are written, with two columns more; in parts."""
     encoder, target = model[0], model.about_["target"]
     columns: list[str] | None = None
-    notes, n_rows = _Notes(), 0
     for file in files:
         for written, values in _parts(file, encoder):
             _check_columns(encoder, values, file)
@@ -81,14 +89,15 @@ def _predicted(
             columns = list(values.columns)
             if values.empty:
                 raise no_rows(file)
-            notes.add(encoder.unusable(values))
+            found.add(encoder.unusable(values))
             mean, std = model[-1].predict(encoder.transform(values), return_std=True)
-            more = {f"{target}_predicted": mean, f"{target}_std": std}
-            n_rows += len(values)
-            meter.tell(detail=f"{n_rows:,} rows")
+            found.n_rows += len(values)
+            meter.tell(detail=f"{found.n_rows:,} rows")
             table = values if as_values else written
-            yield table.assign(**{_new(name, table): column for name, column in more.items()})
-    for text in notes.in_words(encoder):
+            names = [_new(f"{target}{end}", table) for end in ("_predicted", "_std")]
+            found.columns = " and ".join(names)
+            yield table.assign(**dict(zip(names, (mean, std), strict=True)))
+    for text in found.in_words(encoder):
         _note(text, meter)
 
 
@@ -127,10 +136,19 @@ def _new(name: str, table: pd.DataFrame) -> str:
     return name
 
 
-class _Notes:
-    """The values of the new rows that mean nothing to the model."""
+class _Found:
+    """What there is to say of the rows: their number, and values that mean nothing to the model.
+
+    Attributes
+    ----------
+    n_rows : int
+    columns : str
+        The names of the two new columns.
+    """
 
     def __init__(self) -> None:
+        self.n_rows = 0
+        self.columns = ""
         self._of: dict[str, tuple[int, Any]] = {}
 
     def add(self, unusable: dict[str, pd.Series]) -> None:
@@ -144,7 +162,7 @@ class _Notes:
             what = {NUMBER: "no number", DATE: "no date"}.get(roles[name], "a new category")
             taken = "as missing" if roles[name] in (NUMBER, DATE) else "as unknown"
             rows = "1 row" if n == 1 else f"{n:,} rows"
-            yield f"{name!r} is {what} in {rows}, such as {str(example)[:30]!r}: taken {taken}"
+            yield f"{name!r} has {what} in {rows}, such as {str(example)[:30]!r}: taken {taken}"
 
 
 # Writing ----------------------------------------------------------------------------------------

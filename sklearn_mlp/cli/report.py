@@ -18,12 +18,17 @@ from ..summary import (
     line,
     noise_in_words,
     number,
+    padded,
     parameters_in_words,
     say_relevances,
+    width_of,
 )
 
 MOST_NAMES = 40
 """So many columns with the same treatment are named."""
+
+WIDEST, WIDEST_SCORE = 18, 14
+"""The most characters of an RMSE and of another score with its error."""
 
 MOST_OFF = 0.04
 """Error bars whose 95 % hold so much less or more have the wrong size."""
@@ -42,13 +47,35 @@ LABELS = {
 
 def with_error(value: float, error: float, digits: int = 4) -> str:
     """A number and its standard error, with as many decimals."""
-    if not (math.isfinite(value) and 1e-4 <= abs(value) < 1e9):
-        return f"{number(value, 3)} ± {number(error, 2)}"
-    n = decimals(value, digits)
-    return f"{value:,.{n}f} ± {error:,.{n}f}"
+    if math.isfinite(value) and 1e-4 <= abs(value) < 1e9:
+        n = decimals(value, digits)
+        text = f"{value:,.{n}f} ± {error:,.{n}f}"
+        if len(text) <= WIDEST:
+            return text
+    text = f"{number(value, 3)} ± {number(error, 2)}"
+    return text if len(text) <= WIDEST else f"{value:.3g} ± {error:.2g}"
+
+
+def _to_fit(value: float, error: float, most_decimals: int) -> str:
+    """A number and its standard error, with as many decimals as there is room for."""
+    for n in range(most_decimals, -1, -1):
+        text = f"{value:.{n}f} ± {error:.{n}f}"
+        if len(text) <= WIDEST_SCORE:
+            return text
+    return number(value, 3)
 
 
 # Columns ----------------------------------------------------------------------------------------
+
+
+def say_gaps(say: Say, model: Pipeline) -> None:
+    """Say which columns of numbers and dates have gaps, and what became of these."""
+    encoder = model[0]
+    names = [str(encoder.origins_[i]) for i in getattr(encoder, "with_gaps_", [])]
+    if names:
+        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+        shown = ", ".join(names[:MOST_NAMES])
+        line(say, "gaps", f"{shown}{more}: filled with the median, and marked")
 
 
 def say_columns(say: Say, columns: Sequence[Column]) -> None:
@@ -96,33 +123,40 @@ def say_coverage(say: Say, group: dict[str, Any], model: str) -> None:
 
 def _r2(value: float, error: float) -> str:
     """R² with three decimals, or as many as show what is left of 1."""
-    if not abs(value) < 1e4:
-        return number(value, 3)
-    n = 6 if value > 0.999 else 3
-    return f"{value:.{n}f} ± {error:.{n}f}"
+    return _to_fit(value, error, 6 if value > 0.999 else 3)
 
 
 def _density(value: float, error: float) -> str:
-    return f"{value:.2f} ± {error:.2f}" if abs(value) < 1e5 else number(value, 3)
+    return _to_fit(value, error, 2)
 
 
 def say_furthest(say: Say, rows: pd.DataFrame, target: str, name: str | None) -> None:
     """Say the rows that are furthest off."""
     say(f"The {len(rows)} rows furthest off, in units of their error bars (one deviation):")
     has_name = name is not None and "name" in rows
-    head = f"{'row':>18}  " + (f"{cut(str(name)):<16}" if has_name else "")
-    say(f"{head}{cut(target):>14}  {'predicted ± error bar':>22}{'off by':>9}".rstrip())
+    width = 14 if has_name else 18
+
+    def start(place: str, of_name: str) -> str:
+        place = f"{cut(place, width):>{width}}  "
+        return f"{place}{padded(of_name, 14)}  " if has_name else place
+
+    heading = cut(target)
+    target_heading = " " * (14 - width_of(heading)) + heading
+    say(f"{start('row', str(name))}{target_heading}  {'predicted ± error bar':>22}{'off by':>9}")
     for row in rows.itertuples():
-        first = f"{cut(str(row.place), 18):>18}  " + (
-            f"{cut(_name(row.name)):<16}" if has_name else ""
-        )
         predicted = f"{number(row.mean)} ± {number(row.std, 3)}"
+        if len(predicted) > 22:
+            predicted = f"{row.mean:.4g} ± {row.std:.3g}"
         off = row.y / row.std - row.mean / row.std if row.std else math.inf
-        say(f"{first}{number(row.y):>14}  {predicted:>22}{off:>+9.1f}")
+        off_text = f"{off:+.1f}" if abs(off) < 1e5 else f"{off:+.0e}"
+        first = start(str(row.place), _name(row.name) if has_name else "")
+        say(f"{first}{number(row.y):>14}  {predicted:>22}{off_text:>9}")
 
 
 def _name(value: Any) -> str:
-    """The name of a row, which may be a whole number that was read as a float."""
+    """The name of a row, which may be missing, or a whole number that was read as a float."""
+    if pd.isna(value):
+        return ""
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 

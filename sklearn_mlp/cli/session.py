@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from .. import __version__
 from .._typing import FloatArray
 from ..columns import LEFT_OUT, Column, columns_of
 from ..regressor import SigmoidMLPRegressor
-from ..summary import count, line, number
+from ..summary import LABEL, count, line, number
 from . import models
 from .errors import InputError
 from .files import DataFile, listed
@@ -29,6 +30,7 @@ from .report import (
     say_columns,
     say_coverage,
     say_furthest,
+    say_gaps,
     say_network,
     say_relevance,
     say_scores,
@@ -165,6 +167,7 @@ class Session:
     def report(self, model: Pipeline, found: Comparison, columns: Sequence[Column]) -> None:
         """Say what was found, and how to use it."""
         say = self.meter.say
+        say_gaps(say, model)
         say_network(say, model, self.target)
         if self.n_not_converged:
             self.line(
@@ -183,7 +186,8 @@ class Session:
         say_relevance(say, model)
         if (path := self.arguments.save) is not None:
             self.line("saved", f"{path}, {self._what_is_saved(model)} To use it:")
-            self.line("", f"sklearn-mlp predict {path} NEW.csv --out PREDICTED.csv")
+            name = shlex.quote(str(path))
+            say(f"{'':<{LABEL}}sklearn-mlp predict {name} NEW.csv --out PREDICTED.csv")
 
     def _what_is_saved(self, model: Pipeline) -> str:
         """Which rows the model has seen."""
@@ -283,9 +287,12 @@ def check_target(table: pd.DataFrame, target: str) -> None:
 def other_names(name: str, columns: Sequence[str]) -> str:
     """The columns that the user may have meant, and all columns."""
     by_lower = {column.lower(): column for column in columns}
-    close = difflib.get_close_matches(name.lower(), by_lower)
+    same = [name.lower()] if name.lower() in by_lower else []
+    close = same or difflib.get_close_matches(name.lower(), by_lower)
     hint = f"; did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else "."
-    return f"{hint} The columns are {listed(columns)}"
+    numbers = pd.to_numeric(pd.Series(columns, dtype=object), errors="coerce").notna()
+    header = ". The first line has to name the columns" if numbers.any() else ""
+    return f"{hint} The columns are {listed(columns)}{header}"
 
 
 def _named_columns(option: str, given: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from .._typing import FloatArray, MatrixLike
 from ..data import Given
 from ..ensemble import SigmoidMLPEnsembleRegressor
 from ..monitor import Monitor
-from ..network import Network
+from ..network import Network, PartialNetwork
 from ..objective import Objective
 from ..regressor import SigmoidMLPRegressor
 from ..training import train
@@ -54,6 +54,8 @@ class Recorder(Monitor):
 
     def note(self, w: FloatArray) -> None:
         """Keep a copy of the weights; in a long path, of every second, fourth, ... step."""
+        if isinstance(self.network, PartialNetwork):  # which is trained before the whole
+            w = self.network.spread(w)
         if self.path and np.array_equal(self.path[-1], w):  # the start is noted twice by some
             return
         if self._n_seen % self._every == 0:

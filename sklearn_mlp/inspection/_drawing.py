@@ -144,6 +144,9 @@ def shortened(name: str, longest: int = LONGEST_NAME) -> str:
 def legend(*axes: "Axes") -> None:
     """One legend for all axes at a place, with room for it above what they show."""
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
+    for ax in axes[:-1]:  # the legend of a display that was drawn before there were axes above it
+        if (before := ax.get_legend()) is not None:
+            before.remove()
     legend = axes[-1].legend(handles=handles, loc="upper left", frameon=False, fontsize="small")
     font_size = legend.prop.get_size_in_points()
     axes_height = axes[-1].get_window_extent().height * 72 / axes[-1].figure.dpi

@@ -185,7 +185,8 @@ class PredictionIntervalDisplay(Display):
         x, y_pred, y_std, y_true = self._in_order()
         margin = norm.ppf((1 + self.coverage) / 2) * y_std
         observed = np.flatnonzero(np.isfinite(y_true))
-        inside = np.abs(y_true - y_pred)[observed] <= margin[observed]
+        rounding = 4 * np.finfo(np.float64).eps * np.abs(y_pred)  # wider than some intervals
+        inside = np.abs(y_true - y_pred)[observed] <= (margin + rounding)[observed]
         self.observed_coverage_ = float(inside.mean()) if inside.size else None
 
         bars = kind == "bars" or x.size == 1  # a band of one row could not be seen
@@ -284,7 +285,7 @@ class PredictionIntervalDisplay(Display):
         ----------
         estimator : estimator instance
             A fitted regressor whose ``predict`` takes ``return_std``:
-            :class:`~sklearn_mlp.SigmoidMLPRegressor` trained by "lm",
+            :class:`~sklearn_mlp.SigmoidMLPRegressor`,
             :class:`~sklearn_mlp.SigmoidMLPEnsembleRegressor`,
             :class:`~sklearn.gaussian_process.GaussianProcessRegressor`,
             :class:`~sklearn.linear_model.BayesianRidge` and others. It may be at the end of a

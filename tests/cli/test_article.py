@@ -8,7 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from sklearn_mlp import SigmoidMLPRegressor
-from sklearn_mlp.cli import main
+from sklearn_mlp.cli import article, main
+from sklearn_mlp.cli import meter as of_meter
 from sklearn_mlp.cli.article import ARTICLE_RMSE, article_figure
 from sklearn_mlp.datasets import make_hyperplane
 from tests.cli.running import article_rmse, check_error, run_as_a_program
@@ -33,6 +34,27 @@ def test_the_article_runs_from_end_to_end(tmp_path: Path) -> None:
     assert article == 0.0514
     assert rmse < article / 50
     assert list(tmp_path.iterdir()) == []
+
+
+def test_training_follows_loading_in_the_line_of_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(of_meter, "FIRST_LINE", 0.01)
+    monkeypatch.setattr(of_meter, "LINES", 0.01)
+    table = make_hyperplane(100, random_state=0)
+    monkeypatch.setattr(
+        article,
+        "make_hyperplane",
+        lambda **options: (
+            (table.drop(columns="value"), table["value"]) if options.get("return_X_y") else table
+        ),
+    )
+
+    assert main([]) == 0
+
+    steps = [line.split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert "training" in steps
+    assert set(steps[steps.index("training") :]) == {"training"}
 
 
 @pytest.mark.slow

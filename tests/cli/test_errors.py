@@ -161,6 +161,24 @@ def test_arguments_that_cannot_be_used_are_one_line(
     check_error(arguments.split(), message, capsys)
 
 
+def test_a_command_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    check_error(["prdict", "m.skops"], "there is no command and no file 'prdict'", capsys)
+
+
+def test_a_column_in_other_case_is_the_one_that_is_meant(
+    no_training: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_file("age,target\n1,2\n")
+    check_error([path, "--target", "Target"], "did you mean 'target'? The", capsys)
+
+
+def test_a_file_without_a_header_is_one_line(
+    no_training: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_file("0.5,a,2\n" * 20)
+    check_error([path, "--target", "y"], "The first line has to name the columns", capsys)
+
+
 def test_a_folder_that_may_not_be_written_is_one_line(
     monkeypatch: pytest.MonkeyPatch, no_training: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

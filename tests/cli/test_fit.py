@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -209,8 +210,8 @@ def test_progress_is_shown_at_once(
     assert main(["diabetes.csv", "--target", TARGET, *QUICK]) == 0
 
     captured = capsys.readouterr()
-    assert re.search(r"^training +\[[#.]{20}\]  .* left", captured.err, re.M)
-    assert re.search(r"^cross-validation 2 of 2 +\[[#.]{20}\]  .* left", captured.err, re.M)
+    assert re.search(r"^training +\[[#.]{16}\]  .* left", captured.err, re.M)
+    assert re.search(r"^cross-validation 2 of 2 +\[[#.]{16}\]  .* left", captured.err, re.M)
     assert "left" not in captured.out.replace("left out", "")
 
 
@@ -223,7 +224,7 @@ def test_all_kinds_of_columns_are_understood(
     assert captured.err == ""
     kinds = became(captured.out)
     assert kinds["numbers"] == "size, new, used"
-    assert kinds["dates"] == "sold (written ISO8601; also year, month, weekday)"
+    assert kinds["dates"] == "sold (written year-month-day; also year, month, weekday)"
     assert kinds["one-hot"] == "colour (3 categories)"
     assert kinds["target-encoded"] == "town (20 categories)"
     assert "Unnamed: 0 (an identifier: whole numbers, all different)" in kinds["left out"]
@@ -251,6 +252,35 @@ def test_a_column_may_be_empty_in_a_fold(
 
     assert main(["rare.csv", "--target", TARGET, *QUICK]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_gaps_are_spoken_of(diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    diabetes.loc[:41, "bmi"] = np.nan
+    diabetes.loc[100:130, "s5"] = np.nan
+    diabetes.to_csv("gaps.csv", index=False)
+
+    assert main(["gaps.csv", "--target", TARGET, *QUICK, "--save", "m.skops"]) == 0
+    of_fit = capsys.readouterr().out
+    assert main(["report", "m.skops"]) == 0
+
+    for out in (of_fit, capsys.readouterr().out):
+        gaps = "gaps            bmi, s5: filled with the median, and marked"
+        assert gaps in out.splitlines()
+
+
+def test_the_command_that_uses_the_model_can_be_copied(
+    diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a model of the diabetes data in a long name.skops"
+    assert main(["diabetes.csv", "--target", TARGET, *QUICK, "--save", name]) == 0
+
+    command = capsys.readouterr().out.splitlines()[-1].strip()
+    program, *arguments = shlex.split(command.replace("NEW.csv", "diabetes.csv"))
+    assert program == "sklearn-mlp"
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == (
+        "PREDICTED.csv: 442 rows, with progression_predicted and progression_std\n"
+    )
 
 
 def test_rows_without_a_target_are_left_out(

@@ -82,8 +82,8 @@ def test_large_files_are_read_in_blocks(
     assert main([*(f"part_{i}{suffix}" for i in range(3)), *more]) == 0
 
     captured = capsys.readouterr()
-    assert re.search(r"^reading 1 of 3 +\[[#.]{20}\]  .* left", captured.err, re.M)
-    assert re.search(r"^training +\[[#.]{20}\]  .* left", captured.err, re.M)
+    assert re.search(r"^reading 1 of 3 +\[[#.]{16}\]  .* left", captured.err, re.M)
+    assert re.search(r"^training +\[[#.]{16}\]  .* left", captured.err, re.M)
     text = " ".join(captured.out.split())
     assert "part_0" in text
     assert "and 2 more files, target 'progression'" in text
@@ -164,7 +164,7 @@ def test_large_files_may_have_columns_of_all_kinds(
     assert captured.err == ""
     kinds = became(captured.out)
     assert kinds["numbers"] == "size, new, used"
-    assert kinds["dates"] == "sold (written ISO8601; also year, month, weekday)"
+    assert kinds["dates"] == "sold (written year-month-day; also year, month, weekday)"
     assert kinds["one-hot"] == "colour (3 categories)"
     assert kinds["target-encoded"].startswith("town (")
     assert "nothing (no values)" in kinds["left out"]

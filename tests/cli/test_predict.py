@@ -112,9 +112,9 @@ def test_what_the_model_does_not_know_is_noted(
 
     captured = capsys.readouterr()
     assert captured.err.splitlines() == [
-        "note: 'size' is no number in 1 row, such as 'large': taken as missing",
-        "note: 'town' is a new category in 2 rows, such as 'Atlantis': taken as unknown",
-        "note: 'sold' is no date in 1 row, such as 'soon': taken as missing",
+        "note: 'size' has no number in 1 row, such as 'large': taken as missing",
+        "note: 'town' has a new category in 2 rows, such as 'Atlantis': taken as unknown",
+        "note: 'sold' has no date in 1 row, such as 'soon': taken as missing",
     ]
     assert captured.out.splitlines()[0].endswith(",price_predicted,price_predicted_,price_std")
     assert len(captured.out.splitlines()) == 21

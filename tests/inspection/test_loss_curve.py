@@ -98,6 +98,15 @@ def test_the_evidence_is_on_an_axis_on_the_right(ax: Axes) -> None:
     assert loss_curve(fitted(network(solver="adam"), X, y)).evidence_line_ is None
 
 
+def test_a_curve_without_and_one_with_evidence_share_a_legend(ax: Axes) -> None:
+    loss_curve(fitted(network(solver="gd"), X, y), name="gd", ax=ax)
+    display = loss_curve(fitted(network(solver="lm"), X, y), name="lm", ax=ax)
+
+    assert display.evidence_ax_ is not None
+    assert legend_texts(display.evidence_ax_) == ["gd", "lm", "lm, log evidence"]
+    assert ax.get_legend() is None
+
+
 def test_an_evidence_that_is_never_known_is_not_drawn(ax: Axes) -> None:
     display = LossCurveDisplay(curve=[2.0, 1.0], evidence_curve=[np.nan, np.nan]).plot(ax)
     assert display.evidence_ax_ is None

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import make_friedman1
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -620,3 +621,18 @@ def test_labels_do_not_round_a_share_to_0_or_100(aside: float, first: str, secon
     labels = leading_plane(np.array([[1.0, 0.0], [0.0, aside], [0.0, 0.0]])).labels
     assert labels[0].endswith(f"\n({first} of its variance)")
     assert labels[1].endswith(f"\n({second} of its variance)")
+
+
+def test_a_path_of_fewer_inputs_is_one_of_all_weights() -> None:
+    X, y = make_friedman1(100, noise=1.0, random_state=0)  # 5 of the 10 inputs matter
+    model = SigmoidMLPRegressor((3,), random_state=0)
+
+    display = from_estimator(model, X, y)
+
+    descent = _descent.descend(model, X, y, None)
+    reads = (descent.network.layers(descent.path[0])[0][1:] != 0).any(axis=1)
+    assert 0 < reads.sum() < 10  # the start is of some inputs
+    assert descent.path.shape[1] == descent.network.n_parameters
+    assert display.path is not None
+    assert np.asarray(display.path).shape == (len(descent.path), 2)
+    np.testing.assert_allclose(descent.losses(descent.path[-1:]), model.fit(X, y).loss_, rtol=0.01)

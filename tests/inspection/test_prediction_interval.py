@@ -513,3 +513,11 @@ def test_the_coverage_beside_running_medians_is_that_of_the_rows(ax: Axes) -> No
     )
     assert display.observed_coverage_ == 1
     assert "95 % intervals cover 100.0 %, running median" in legend_texts(ax)
+
+
+def test_differences_of_rounding_are_inside_intervals_that_are_narrower() -> None:
+    y_pred = np.linspace(1, 2, 10)
+    y = np.nextafter(y_pred, np.inf)
+    display = PredictionIntervalDisplay(y_pred=y_pred, y_std=np.full(10, 1e-17), y_true=y)
+
+    assert display.plot(ax=Figure().subplots()).observed_coverage_ == 1
