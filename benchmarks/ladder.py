@@ -37,6 +37,7 @@ SWEEPS: dict[str, list[Any]] = {
         {3: (4, 4), 6: (5, 5), 12: (6, 6), 25: (10, 10)},
     ],
     "LEAST_ERRORS": [-np.inf, 0.0, 1.0, 3.0],
+    "MOST_ERRORS_OF_LINEAR": [-np.inf, -1.0, 1.0, np.inf],
 }
 """Other values of each constant; a share of 1 leaves the best network alone."""
 
@@ -46,6 +47,10 @@ FAMILIES = [
     ("friedman", 1000, 5, 0.0),
     ("straight", 20, 3, 0.3),
     ("straight", 100, 5, 0.5),
+    ("straight", 150, 30, 1.5),
+    ("skewed", 80, 5, 0.0),
+    ("skewed", 80, 5, 0.1),
+    ("bent", 100, 5, 0.5),
     ("step", 300, 4, 0.3),
     ("wave", 300, 3, 0.1),
     ("wave", 200, 2, 0.0),
@@ -72,6 +77,12 @@ def made(name: str, n_rows: int, n_columns: int, noise: float, seed: int) -> Spl
         signal = 10 * np.sin(np.pi * a * b) + 20 * (c - 0.5) ** 2 + 10 * d + 5 * e
     elif name == "straight":
         signal = X @ rng.normal(size=n_columns)
+    elif name == "skewed":  # a straight line of inputs whose logarithms are uniform
+        X = np.exp(3 * X)
+        signal = X @ rng.normal(size=n_columns)
+    elif name == "bent":
+        line = X @ rng.normal(size=n_columns)
+        signal = line + 0.3 * line**2
     elif name == "step":
         signal = 2.0 * (X[:, 0] > 0) + (X[:, 1] > 0.3)
     elif name == "wave":

@@ -100,6 +100,10 @@ LEAST_ERRORS = 2.0
 """By how much two hidden layers must lower the squared error, in standard errors of the
 difference."""
 
+MOST_ERRORS_OF_LINEAR = 0.0
+"""By how much the squared error of a linear function may be higher than that of the networks, in
+standard errors of the difference."""
+
 LEAST_SHARE = 0.01
 """Members with a smaller share are left out."""
 
@@ -466,8 +470,8 @@ class Climb:
     def _is_linear(self) -> bool:
         """Whether the linear function is as good as the networks: then it is preferred.
 
-        Its merit must be as high as the highest of theirs, and its leave-one-out squared error must
-        not be larger than that of their mean.
+        Its merit must be as high as the highest of theirs, and its leave-one-out squared error no
+        larger than that of their mean.
         """
         if self.linear is None:
             return False
@@ -476,9 +480,19 @@ class Climb:
         merits = evidence_and_leave_one_out([linear, *members]).mean(axis=1)
         if not merits[0] >= merits[1:].max():
             return False
-        objective = self.objective_of(members[0].network)
-        fall, _ = objective.rows.sum(FallOfSquares((linear,), tuple(members), objective.noise))
-        return bool(fall <= 0)
+        fall, error = self._fall_of_squares([linear], members)
+        return fall <= MOST_ERRORS_OF_LINEAR * error
+
+    def _fall_of_squares(
+        self, before: Sequence[Member], after: Sequence[Member]
+    ) -> tuple[float, float]:
+        """By how much the leave-one-out squared error falls, summed over rows; its uncertainty."""
+        objective = self.objective_of(after[0].network)
+        fall, squares = objective.rows.sum(
+            FallOfSquares(tuple(before), tuple(after), objective.noise)
+        )
+        variance = squares - fall**2 / objective.rows.total_weight
+        return float(fall), float(np.sqrt(variance))
 
     def _train_linear(self, found: Attempts[LaplacePosterior]) -> None:
         """Take the linear function, with a history of its own."""
@@ -536,17 +550,13 @@ class Climb:
         means are compared as well, if they can be trusted.
         """
         merits = evidence_and_leave_one_out([*shallow, *deep]).mean(axis=1)
-        objective = self.objective_of(deep[0].network)
-        n, least = len(shallow), LEAST_GAIN * uncertainty(objective)
+        n, least = len(shallow), LEAST_GAIN * uncertainty(self.objective_of(deep[0].network))
         if merits[n:].max() <= merits[:n].max() + least:
             return False
         if sum(m.share * m.determined for m in deep) > TRUSTED[0]:
             return False
-        fall, squares = objective.rows.sum(
-            FallOfSquares(tuple(shallow), tuple(deep), objective.noise)
-        )
-        variance = squares - fall**2 / objective.rows.total_weight
-        return bool(fall > LEAST_ERRORS * np.sqrt(variance))
+        fall, error = self._fall_of_squares(shallow, deep)
+        return fall > LEAST_ERRORS * error
 
     def _is_better(self, n_before: int, n_below: int) -> bool:
         """Whether the last rung is better than the members below it, by merit or by log p_loo."""

@@ -382,7 +382,7 @@ default="sigmoid"
     The networks behind it, in the order of their widths:
 
     >>> sorted({network["hidden_layer_sizes"] for network in model.architectures_})
-    [(3,), (6,)]
+    [(), (3,), (6,)]
     """
 
     _doc_link_module = "sklearn_mlp"

@@ -477,6 +477,7 @@ def test_the_article_would_be_no_further_after_200_epochs(
 # How far the architecture goes ----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_loss_goes_on_where_the_article_stops() -> None:
     """The same network, weights and step size: RMSE 0.0076 after 2,000 epochs."""
     X, y = data(0)

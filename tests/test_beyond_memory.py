@@ -56,6 +56,7 @@ def test_the_target_is_a_column_of_the_same_parquet_files(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("kept_apart")
 @pytest.mark.parametrize("by_dask", [False, True])
+@pytest.mark.slow
 def test_a_mapped_file_is_fitted_like_an_array(by_dask: bool, tmp_path: Path) -> None:
     frame = table()
     X, y = frame.drop(columns="y").to_numpy(), frame["y"].to_numpy()
@@ -114,7 +115,7 @@ def test_both_files_have_the_same_rows(kind: str, tmp_path: Path) -> None:
     assert_array_equal(y, np.concatenate([first[1], last[1]]))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit and the peak are those of Linux")
 def test_the_command_fits_within_the_limit_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -129,7 +130,7 @@ def test_the_command_fits_within_the_limit_and_leaves_no_file(
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
 def test_a_fit_that_needs_more_than_the_limit_says_so(tmp_path: Path) -> None:
     beyond_memory.write_mapped(tmp_path, 1_000)

@@ -451,7 +451,7 @@ def test_callbacks_go_through_a_pipeline_and_a_grid_search(
     assert "Pipeline - fit-final-estimator | SigmoidMLPRegressor - fit" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @with_callbacks
 def test_a_grid_search_in_other_processes(capsys: pytest.CaptureFixture[str]) -> None:
     monitor = ScoringMonitor(scoring="r2")
@@ -465,7 +465,7 @@ def test_a_grid_search_in_other_processes(capsys: pytest.CaptureFixture[str]) ->
     assert len(monitor.get_logs().data) == 4 * (3 + 1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @with_callbacks
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_callbacks_of_an_ensemble(n_jobs: int | None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,7 +242,7 @@ def test_the_fit_is_the_mean_of_what_was_tried_and_says_what_that_was() -> None:
     assert model.feature_importances_.shape == (5,)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them() -> None:
     gains, n_deep = [], 0
     for seed in range(5):
@@ -267,6 +267,7 @@ def test_two_hidden_layers_where_a_function_of_a_function_asks_for_them() -> Non
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_one_hidden_layer_where_the_terms_only_add_up(seed: int) -> None:
     random = np.random.default_rng(seed)
     X = random.uniform(-1, 1, size=(300, 3))
@@ -288,6 +289,7 @@ def test_two_hidden_layers_are_not_tried_where_few_units_in_one_are_enough() -> 
 
 
 @pytest.mark.parametrize("seed", [1, 3, 5])
+@pytest.mark.slow
 def test_a_linear_function_is_taken_where_it_is_as_good(seed: int) -> None:
     """Inputs of very different sizes are hard for units that bend."""
     random = np.random.default_rng(seed)
@@ -358,7 +360,7 @@ def test_a_straight_line_stays_straight(noise: float) -> None:
     assert 0.6 * noise < model.noise_std_ < 1.4 * noise
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_pure_noise_explains_nothing() -> None:
     random = np.random.default_rng(0)
     explained = []
@@ -370,7 +372,7 @@ def test_pure_noise_explains_nothing() -> None:
     assert np.median(explained) > -0.25
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("n_rows", "n_inputs"), [(60, 100), (40, 200), (60, 30)])
 @pytest.mark.parametrize("kind", ["friedman", "line", "noise"])
 def test_many_columns_for_few_rows(kind: str, n_rows: int, n_inputs: int) -> None:
@@ -394,7 +396,7 @@ def test_many_columns_for_few_rows(kind: str, n_rows: int, n_inputs: int) -> Non
     assert np.mean(densities) > np.mean(lines) - 0.15
 
 
-@pytest.mark.parametrize("hidden", [(3,), pytest.param("auto", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hidden", [(3,), pytest.param("auto", marks=pytest.mark.nightly)])
 def test_a_line_in_all_of_many_inputs(hidden: Any) -> None:
     # Each input hardly matters, so a selection finds only some of them.
     random = np.random.RandomState(1)
@@ -406,6 +408,7 @@ def test_a_line_in_all_of_many_inputs(hidden: Any) -> None:
     assert model.score(X[500:], y[500:]) > line.score(X[500:], y[500:]) - 0.03
 
 
+@pytest.mark.slow
 def test_three_wide_layers_do_not_end_as_a_constant() -> None:
     random = np.random.default_rng(0)
     X = random.uniform(size=(550, 5))
@@ -416,7 +419,7 @@ def test_three_wide_layers_do_not_end_as_a_constant() -> None:
     assert model.score(X[50:], y[50:]) > line.score(X[50:], y[50:]) - 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_few_rows_of_diabetes() -> None:
     X, y = load_diabetes(return_X_y=True)
     random = np.random.RandomState(0)
@@ -488,7 +491,7 @@ def test_training_goes_on_with_the_width_that_was_found() -> None:
     assert [W.shape for W in model.weights_] == shapes
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_most_default_fits_converge() -> None:
     n_warned = 0
     for seed in range(10):
@@ -522,6 +525,7 @@ TARGET = np.sin(X[:, 0]) + 0.1 * X[:, 1]
         "columns twice", "columns 1e18 apart", "an outlier", "tiny target", "huge target",
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_awkward_data_give_a_finite_model(X: np.ndarray, y: np.ndarray) -> None:
     model = fitted(SigmoidMLPRegressor(random_state=0), X, y)
     mean, std = model.predict(X, return_std=True)
@@ -533,6 +537,7 @@ def test_awkward_data_give_a_finite_model(X: np.ndarray, y: np.ndarray) -> None:
 
 @pytest.mark.parametrize("hidden", ["auto", (8,), (5, 5)], ids=str)
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_the_order_of_the_rows_does_not_matter(hidden: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(120, 4))
@@ -548,6 +553,7 @@ def test_the_order_of_the_rows_does_not_matter(hidden: Any, seed: int) -> None:
 
 
 @pytest.mark.parametrize("hidden", ["auto", (3,)])
+@pytest.mark.slow
 def test_error_bars_of_a_choice_among_many_inputs(hidden: Any) -> None:
     """Leaving out each row takes the noise for 0.6 to 0.8 of what it is: coverage 0.8."""
     draws = np.random.default_rng(0)
@@ -558,7 +564,7 @@ def test_error_bars_of_a_choice_among_many_inputs(hidden: Any) -> None:
     assert np.mean(np.abs(y[120:] - mean) < 1.96 * std) > 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_same_rows_are_held_out_of_rows_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     draws = np.random.default_rng(1)
     X = draws.normal(size=(120, 70))

@@ -22,7 +22,7 @@ def coverage_and_width(conformal: Any) -> tuple[float, np.ndarray]:
     return float(np.mean((low <= Y[FRESH]) & (Y[FRESH] <= high))), high - low
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_cross_conformal_intervals_cover_and_follow_the_noise() -> None:
     conformal = CrossConformalRegressor(
         SigmoidMLPRegressor(noise="varying", random_state=0),

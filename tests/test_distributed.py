@@ -174,6 +174,7 @@ EXACT = [
 @pytest.mark.filterwarnings("ignore:.*not converged")
 @pytest.mark.parametrize("p", EXACT, ids=lambda p: "-".join(map(str, p.values())))
 @pytest.mark.parametrize("s", [None, S], ids=["", "weighted"])
+@pytest.mark.slow
 def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
     parameters: dict[str, Any] = {"hidden_layer_sizes": (2,), "random_state": 0} | p
     model = SigmoidMLPRegressor(**parameters)
@@ -192,7 +193,7 @@ def test_a_fit_is_that_of_the_rows_in_memory(p: dict[str, Any], s: Any) -> None:
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:.*not converged")
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -213,6 +214,7 @@ def test_few_rows_come_to_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*not converged")
+@pytest.mark.slow
 def test_rows_may_come_as_frames_or_be_of_unknown_number() -> None:
     model = SigmoidMLPRegressor((2,), alpha=1.0, max_iter=20, random_state=0)
     expected = SigmoidMLPRegressor(**model.get_params()).fit(X, Y).predict(X)
@@ -250,7 +252,7 @@ def test_predictions_are_lazy_and_know_what_they_are() -> None:
     np.testing.assert_allclose(of_before.compute(), before, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_quantiles_and_the_noise_are_lazy_too() -> None:
     wide = np.tile(X, (4, 1)) + 0.01 * rng.normal(size=(4 * N, 3))
     y = wide[:, 0] + (0.1 + np.abs(wide[:, 1])) * rng.normal(size=len(wide))
@@ -275,7 +277,7 @@ def noisy_rows(n: int) -> tuple[Any, Any, Any]:
     return X, y, rng.uniform(0.5, 2, n)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("hidden", [(), (2,)])
 @pytest.mark.parametrize("noise", ["auto", "varying"])
 def test_the_noise_varies_where_the_rows_are(hidden: tuple[int, ...], noise: str) -> None:
@@ -293,6 +295,7 @@ def test_the_noise_varies_where_the_rows_are(hidden: tuple[int, ...], noise: str
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_sample_tells_the_noise_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, s = noisy_rows(4_000)
     every = SigmoidMLPRegressor((), noise="varying", random_state=0).fit(X, y, s)
@@ -312,7 +315,7 @@ def test_after_first_order_the_noise_may_vary_there_too() -> None:
     np.testing.assert_allclose(apart.predict_noise_std(X), together.predict_noise_std(X), rtol=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_ensemble_takes_them() -> None:
     member = SigmoidMLPRegressor((2,), alpha=1.0)
     model = SigmoidMLPEnsembleRegressor(member, n_estimators=2, random_state=0)
@@ -404,7 +407,7 @@ def test_what_cannot_be_fitted_is_refused(fitted: SigmoidMLPRegressor) -> None:
         fitted.set_params(loss="poisson").fit(*collections())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_dask_is_not_imported_without_need() -> None:
     code = (
         "import sys, sklearn_mlp\n"
@@ -441,7 +444,7 @@ def client_of_threads() -> Iterator[Any]:
         yield client
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("client")
 def test_a_search_and_an_ensemble_run_on_the_workers() -> None:
     candidates = {"alpha": [1e-3, 1.0, 1e3]}
@@ -464,6 +467,7 @@ def test_a_search_and_an_ensemble_run_on_the_workers() -> None:
 @pytest.mark.parametrize("persisted", [False, True])
 @pytest.mark.parametrize("goes", ["client", "cluster"])
 @pytest.mark.parametrize("when", ["between passes", "during a pass"])
+@pytest.mark.slow
 def test_a_fit_ends_when_its_client_goes_away(
     fitted: SigmoidMLPRegressor,
     persisted: bool,
@@ -510,7 +514,7 @@ def test_error_bars_that_are_asked_for_later_need_no_client() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:.*not converged")
 @pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler")  # older Dask
 def test_a_fit_survives_the_death_of_a_worker(client: Any) -> None:

@@ -82,6 +82,7 @@ def test_ensemble_of_one_is_its_member() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 1e8])
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+@pytest.mark.slow
 def test_error_bars_follow_the_units_of_y(shift: float, scale: float) -> None:
     expected_mean, expected_std = ensemble().fit(X, y).predict(X, return_std=True)
     model = ensemble().fit(X, scale * (y + shift))
@@ -140,6 +141,7 @@ def test_same_random_state_gives_the_same_ensemble() -> None:
 
 
 @pytest.mark.parametrize("data", [X, X[:, ::-1], np.asfortranarray(X), sp.csr_matrix(X)], ids=type)
+@pytest.mark.slow
 def test_number_of_jobs_changes_nothing(data: Any) -> None:
     alone = ensemble().fit(data, y)
     together = ensemble(n_jobs=2).fit(data, y)
@@ -149,7 +151,7 @@ def test_number_of_jobs_changes_nothing(data: Any) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_number_of_jobs_changes_nothing_for_rows_that_workers_map_into_memory() -> None:
     many = np.random.default_rng(1).normal(size=(40_000, 4))  # joblib maps what is above 1 MB
     models = [
@@ -233,12 +235,13 @@ def test_feature_names_are_those_of_the_frame_and_are_checked() -> None:
 @pytest.mark.parametrize(
     "estimator",
     [
-        pytest.param(SigmoidMLPRegressor((2,), alpha=0.1, max_iter=30), marks=pytest.mark.slow),
+        pytest.param(SigmoidMLPRegressor((2,), alpha=0.1, max_iter=30), marks=pytest.mark.nightly),
         SigmoidMLPRegressor((5,), solver="adam", learning_rate_init=0.01),
         LinearRegression(),
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_check_estimator_has_no_failures(estimator: Any) -> None:
     model = SigmoidMLPEnsembleRegressor(estimator, n_estimators=2)
     assert_passes_the_checks_of_scikit_learn(model)
@@ -291,7 +294,7 @@ def test_html_representation_names_the_ensemble_and_the_member() -> None:
     assert repr(SigmoidMLPEnsembleRegressor()) == "SigmoidMLPEnsembleRegressor()"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_sample_weight_is_routed_as_metadata() -> None:
     s = np.random.default_rng(1).uniform(0.5, 2, len(y))
     expected = ensemble().fit(X, y, s).predict(X)
@@ -331,7 +334,7 @@ def test_unknown_parameter_values_are_refused_by_name(
         ensemble(**parameters).fit(X, y)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_error_in_a_member_leaves_the_ensemble_as_it_was(n_jobs: int) -> None:
     frame = pd.DataFrame(X, columns=list("abcd"))

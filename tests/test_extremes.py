@@ -541,7 +541,7 @@ def no_square_matrix(order: int) -> Iterator[None]:
         tracemalloc.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
 def test_ten_thousand_columns_of_fifty_rows_are_ridge_regression(

@@ -247,7 +247,7 @@ def names() -> set[str]:
 # Signals --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("number", "codes"),
     [(signal.SIGINT, {0, 130}), (signal.SIGTERM, {0, 143, -signal.SIGTERM})],
@@ -279,6 +279,7 @@ def test_a_signal_at_any_moment_leaves_the_old_model_or_a_whole_new_one(
     [("command_that_stops_while_it_writes", True), ("command_whose_model_takes_a_second", False)],
     ids=["file", "memory"],
 )
+@pytest.mark.slow
 def test_a_signal_in_the_middle_of_a_write_leaves_nothing_behind(
     kind: str, is_in_the_folder: bool, number: signal.Signals, code: int, server: Server
 ) -> None:
@@ -309,6 +310,7 @@ def test_a_signal_in_the_middle_of_a_write_leaves_nothing_behind(
     ],
     ids=lambda value: value if isinstance(value, str) else value["solver"],
 )
+@pytest.mark.slow
 def test_too_little_memory_is_an_error_that_leaves_the_estimator_as_it_was(
     method: str, parameters: dict[str, Any], server: Server
 ) -> None:
@@ -317,7 +319,7 @@ def test_too_little_memory_is_an_error_that_leaves_the_estimator_as_it_was(
         assert ended.code == 0, ended.err
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_too_little_memory_is_one_line(server: Server) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(40_000, 20)))
     table.to_csv("large.csv", index=False)

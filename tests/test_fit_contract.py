@@ -292,7 +292,7 @@ def test_a_clone_is_unfitted_and_fits_to_the_same_bits(case: Case, kind: str) ->
     assert_same_fit(fitted(twin, *KINDS[kind](case)), fit(case, kind))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("solver", ["lm", "lbfgs", "adam", "sgd", "gd"])
 def test_the_number_of_threads_changes_no_bit(solver: str) -> None:
     many = np.random.default_rng(0).normal(size=(20_000, 5))

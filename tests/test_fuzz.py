@@ -11,6 +11,7 @@ from benchmarks import fuzz
 from sklearn_mlp import SigmoidMLPRegressor
 
 
+@pytest.mark.slow
 def test_random_inputs_end_with_predictions_or_a_plain_error() -> None:
     tally, failures, _ = fuzz.run(range(150), seed=1)
     assert failures == {}
@@ -51,6 +52,7 @@ def test_errors_that_are_raised_on_purpose_are_none() -> None:
     assert fuzz.cause_of(refused.value) == ""
 
 
+@pytest.mark.slow
 def test_changed_inputs_and_long_cases_are_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.zeros(3)
     with pytest.raises(fuzz.FaultError, match="X is modified"), fuzz.unmodified(X=X):
@@ -60,7 +62,7 @@ def test_changed_inputs_and_long_cases_are_failures(monkeypatch: pytest.MonkeyPa
         time.sleep(5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_warnings_are_as_before() -> None:
     before = warnings.filters[:]
     fuzz.run(range(3), seed=2)

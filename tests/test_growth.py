@@ -177,7 +177,7 @@ def test_a_network_with_more_units_is_nearly_the_same_function(hidden: tuple[int
         np.testing.assert_array_equal(V[: len(W), : W.shape[1]], W)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_useless_inputs_are_left_out_on_the_way_to_all_rows() -> None:
     X = np.random.default_rng(0).normal(size=(6_000, 12))
     f = np.sin(2 * X[:, 0]) + X[:, 1]
@@ -232,7 +232,7 @@ def test_it_is_the_same_again_and_elsewhere(linear: SigmoidMLPRegressor) -> None
     np.testing.assert_array_equal(elsewhere.predict(X[:9]), linear.predict(X[:9]))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_sparse_rows_are_the_same_rows() -> None:
     sparse = np.where(rng.uniform(size=X.shape) < 0.5, X, 0)
     y = sparse @ [1.0, -2.0, 0.5] + 0.5 * rng.normal(size=N)
@@ -254,7 +254,7 @@ def test_an_exact_function_is_found_on_some_rows_and_holds_on_all() -> None:
     assert np.abs(model.predict(X) - y).max() < 1e-10
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_row_that_the_first_rows_do_not_know_is_seen() -> None:
     # All but a few rows follow a function without noise.
     y = np.tanh(X @ [1.0, 0.5, 0.0])
@@ -264,7 +264,7 @@ def test_a_row_that_the_first_rows_do_not_know_is_seen() -> None:
     assert model.noise_std_ == pytest.approx(residual, rel=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_several_outputs_and_a_wave() -> None:
     both = np.column_stack([Y, np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=N)])
     model = SigmoidMLPRegressor(random_state=0).fit(X, both)
@@ -279,7 +279,7 @@ WAVE = np.sin(4 * X_MANY[:, 0])
 Y_MANY = WAVE + 0.3 * np.random.default_rng(2).normal(size=MANY)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_given_width_begins_on_few_rows() -> None:
     model = SigmoidMLPRegressor((50,), random_state=0).fit(X_MANY, Y_MANY)
     assert model.solver_ == "lm"
@@ -292,6 +292,7 @@ def test_a_given_width_begins_on_few_rows() -> None:
 @pytest.mark.parametrize(
     ("hidden", "X", "y"), [("auto", X, Y), ((50,), X_MANY, Y_MANY)], ids=["auto", "given"]
 )
+@pytest.mark.slow
 def test_an_interruption_keeps_what_there_is(
     hidden: Any, X: np.ndarray, y: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

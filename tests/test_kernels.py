@@ -205,7 +205,7 @@ def test_a_kernel_holds_no_rows(kernel: Kernel[Any]) -> None:
     assert len(pickle.dumps(kernel)) == before
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_another_process_answers_the_same() -> None:
     asked = [*KERNELS.values(), a_model(), a_posterior()]
     with ProcessPoolExecutor(

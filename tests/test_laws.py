@@ -189,7 +189,7 @@ def test_permuted_outputs_are_permuted_in_the_predictions(solver: str, start: An
 # The linear model, whose evidence has one maximum ---------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @laws
 @given(starts())
 def test_by_the_evidence_order_and_names_of_rows_and_columns_do_not_matter(start: Any) -> None:

@@ -459,6 +459,7 @@ def test_parameters_have_scikit_learns_messages(parameters: dict[str, Any]) -> N
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_check_estimator_has_no_failures(parameters: dict[str, Any]) -> None:
     assert_passes_the_checks_of_scikit_learn(SigmoidMLPRegressor(**parameters))
 

@@ -308,7 +308,7 @@ def test_small_data_use_one_blas_thread_for_the_noise_too(monkeypatch: pytest.Mo
     assert seen == {1}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_constant_noise_stays_constant() -> None:
     taken = 0
     for seed in range(10):

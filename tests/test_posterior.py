@@ -168,6 +168,7 @@ def test_the_covariance_is_its_root_times_that_transposed() -> None:
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_superfluous_units_are_not_determined_by_the_data(
     activation: str, hidden: tuple[int, ...]
 ) -> None:

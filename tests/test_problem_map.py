@@ -67,6 +67,7 @@ def test_more_training_rows_begin_with_fewer_and_have_the_same_test_rows() -> No
 # The command --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_second_run_adds_nothing_and_a_run_that_was_cut_off_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

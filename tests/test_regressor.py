@@ -65,7 +65,7 @@ def test_logistic_is_another_name_of_the_sigmoid() -> None:
     np.testing.assert_array_equal(one.predict(X), other.predict(X))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("solver", [*SOLVERS, "lm"])
 @settings(max_examples=5, deadline=None)
 @given(data=st.data())
@@ -139,6 +139,7 @@ def test_interruption_from_the_keyboard_keeps_the_best_weights(
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.slow
 def test_memory_beyond_the_data_does_not_grow_with_rows_times_units(solver: str) -> None:
     n_samples, units = 100_000, 100
     X = np.random.default_rng(0).normal(size=(n_samples, 10))
@@ -161,7 +162,7 @@ def test_one_feature(solver: str) -> None:
     assert fitted(model, x, target).score(x, target) > 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_million_rows() -> None:
     X = np.random.default_rng(0).normal(size=(1_000_000, 2))
     model = regressor(batch_size=10_000, learning_rate_init=0.01, max_iter=6)

@@ -43,7 +43,7 @@ def regressor(**parameters: Any) -> SigmoidMLPRegressor:
 @pytest.mark.parametrize(
     "parameters",
     [
-        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({}, marks=pytest.mark.nightly),
         {"solver": "lbfgs"},
         {"solver": "adam"},
         {"solver": "sgd"},
@@ -59,17 +59,18 @@ def regressor(**parameters: Any) -> SigmoidMLPRegressor:
         {"hidden_layer_sizes": ()},
         pytest.param(
             {"hidden_layer_sizes": (8, 8), "activation": "tanh", "solver": "adam"},
-            marks=pytest.mark.slow,
+            marks=pytest.mark.nightly,
         ),
         pytest.param(
             {"hidden_layer_sizes": (10, 5, 5), "activation": "softplus", "solver": "lbfgs"},
-            marks=pytest.mark.slow,
+            marks=pytest.mark.nightly,
         ),
         {"hidden_layer_sizes": (20,), "activation": "relu", "solver": "sgd"},
         {"activation": "identity", "standardize": False, "solver": "lbfgs"},
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_check_estimator_has_no_failures(parameters: dict[str, Any]) -> None:
     assert_passes_the_checks_of_scikit_learn(SigmoidMLPRegressor(**parameters))
 

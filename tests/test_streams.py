@@ -115,6 +115,7 @@ def test_a_weight_of_two_is_two_copies() -> None:
 
 
 @pytest.mark.parametrize("noise", [1.0, 0.5])
+@pytest.mark.slow
 def test_fifty_chunks_come_to_the_noise_and_know_it(noise: float) -> None:
     X, y = make_friedman1(15_000, n_features=5, noise=noise, random_state=0)
     model = streamed(regressor((10,)), X[:10_000], y[:10_000], n_chunks=50)

@@ -272,6 +272,7 @@ def rows_of(blocks: Blocks) -> pd.DataFrame:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 @pytest.mark.parametrize("n_bytes", [1, 7, 40, 333, 1 << 20])
+@pytest.mark.slow
 def test_each_row_is_in_one_block(n_bytes: int, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", n_bytes)
     table = table_of().head(15)
@@ -415,6 +416,7 @@ def test_encoded_rows_are_kept_in_files(
     np.testing.assert_array_equal(y.compute(), known["y"])
 
 
+@pytest.mark.slow
 def test_several_parts_are_kept_in_one_pass_and_joined(
     n_read: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

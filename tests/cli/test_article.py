@@ -15,6 +15,7 @@ from sklearn_mlp.datasets import make_hyperplane
 from tests.cli.running import article_rmse, check_error, run_as_a_program
 
 
+@pytest.mark.slow
 def test_the_article_runs_from_end_to_end(tmp_path: Path) -> None:
     output = run_as_a_program(folder=tmp_path)
 
@@ -57,7 +58,7 @@ def test_training_follows_loading_in_the_line_of_progress(
     assert set(steps[steps.index("training") :]) == {"training"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_figure_is_drawn_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

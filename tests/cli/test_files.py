@@ -28,6 +28,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, str], Any]] = {
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("large", [False, True])
+@pytest.mark.slow
 def test_files_of_all_kinds_are_read(
     name: str, large: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

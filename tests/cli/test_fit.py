@@ -26,6 +26,7 @@ from sklearn_mlp.interop import SKOPS_TRUSTED_TYPES
 from tests.cli.running import LINEAR, QUICK, TARGET, became, reported, run_as_a_program
 
 
+@pytest.mark.slow
 def test_a_csv_file_is_reported_on(
     diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_csv_file_is_reported_on(
     assert s5, "the most relevant come first"
 
 
+@pytest.mark.slow
 def test_fit_may_be_left_out(diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["diabetes.csv", "--target", TARGET, *QUICK]
     assert main(["fit", *more]) == 0
@@ -80,6 +82,7 @@ def test_the_rows_furthest_off_are_named(capsys: pytest.CaptureFixture[str]) -> 
     assert float(first[-1]) > 5
 
 
+@pytest.mark.slow
 def test_the_program_writes_a_model_that_any_process_can_load(
     diabetes: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -95,7 +98,7 @@ def test_the_program_writes_a_model_that_any_process_can_load(
     assert reported(output, "held out")[0] == pytest.approx(r2, abs=6e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_model_is_saved_although_nobody_reads_the_report(diabetes: pd.DataFrame) -> None:
     package = Path(sklearn_mlp.__file__).parents[1]
     arguments = ["diabetes.csv", "--target", TARGET, "--save", "m.joblib", *QUICK]
@@ -127,7 +130,7 @@ def test_the_options_reach_the_regressor(diabetes: pd.DataFrame) -> None:
     assert regressor.random_state == 7
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("refits", [True, False])
 def test_the_saved_model_is_fitted_to_all_rows_and_scored_without(
     refits: bool, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
@@ -179,6 +182,7 @@ def test_the_command_line_speaks_before_it_imports_what_takes_seconds() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_same_command_prints_the_same_report(
     diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,6 +219,7 @@ def test_progress_is_shown_at_once(
     assert "left" not in captured.out.replace("left out", "")
 
 
+@pytest.mark.slow
 def test_all_kinds_of_columns_are_understood(
     mixed: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +249,7 @@ def test_the_user_overrules(mixed: pd.DataFrame, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("value", [1.5, "text"])
+@pytest.mark.slow
 def test_a_column_may_be_empty_in_a_fold(
     diabetes: pd.DataFrame, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,6 +302,7 @@ def test_rows_without_a_target_are_left_out(
     assert "400 rows" in out
 
 
+@pytest.mark.slow
 def test_thirteen_rows_are_enough(
     diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -308,6 +315,7 @@ def test_thirteen_rows_are_enough(
 
 
 @pytest.mark.parametrize("column", ["bmi", TARGET])
+@pytest.mark.slow
 def test_an_outlier_is_named_with_its_row(
     column: str, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -323,6 +331,7 @@ def test_an_outlier_is_named_with_its_row(
 
 
 @pytest.mark.parametrize("size", [1e300, 1e-300, 1e160])
+@pytest.mark.slow
 def test_targets_near_the_end_of_the_numbers_are_reported_on(
     size: float, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:

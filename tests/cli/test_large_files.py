@@ -36,6 +36,7 @@ def in_three_files(table: pd.DataFrame, suffix: str = ".csv") -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.slow
 def test_several_files_are_reported_on_as_one(
     suffix: str, diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +68,7 @@ def is_of_a_row(lines: list[str], i: int) -> bool:
 
 @pytest.mark.usefixtures("in_blocks")
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.slow
 def test_large_files_are_read_in_blocks(
     suffix: str,
     diabetes: pd.DataFrame,
@@ -109,7 +111,7 @@ def test_large_files_are_read_in_blocks(
     assert "m.joblib, fitted to all 400 rows" in text
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("in_blocks")
 @pytest.mark.parametrize(("disk_share", "n_bytes"), [(0.5, 500), (0.0, 3000)])
 def test_a_large_file_has_its_scores_from_rows_that_were_held_out(
@@ -188,7 +190,7 @@ def test_an_outlier_in_a_large_file_is_named_with_its_row(
     assert "column 'bmi' is 1e+12 in row 402" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("in_blocks")
 def test_files_are_read_again_where_the_disk_is_full(
     diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

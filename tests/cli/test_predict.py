@@ -90,6 +90,7 @@ def test_new_numbers_are_read_as_those_of_training(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("name", ["p.parquet", "p.feather", "p.xlsx", "p.tsv"])
+@pytest.mark.slow
 def test_the_name_says_how_predictions_are_written(name: str, saved: Pipeline) -> None:
     assert main(["predict", "m.skops", "mixed.csv", "--out", name]) == 0
 
@@ -147,7 +148,7 @@ def test_what_cannot_be_predicted_is_one_line(
     check_error(arguments, "--out: there is no folder 'no'", capsys)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_who_reads_the_predictions_may_stop(saved: Pipeline, tmp_path: Path) -> None:
     table = pd.read_csv("mixed.csv")
     pd.concat([table] * 200).to_csv("long.csv", index=False)

@@ -9,6 +9,7 @@ from sklearn_mlp.cli import main
 from tests.cli.running import TARGET, reported
 
 
+@pytest.mark.slow
 def test_a_model_is_described(diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--folds", "2", "--save", "m.skops"]
     assert main(["diabetes.csv", "--target", TARGET, "--hidden", "3", *more]) == 0

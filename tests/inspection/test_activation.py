@@ -195,6 +195,7 @@ def test_a_model_without_data_is_its_activation(ax: Axes) -> None:
 
 @pytest.mark.parametrize("make", [network, sklearns])
 @pytest.mark.parametrize("activation", ["logistic", "tanh", "relu", "identity"])
+@pytest.mark.slow
 def test_the_arguments_are_those_of_the_units(make: Any, activation: str, ax: Axes) -> None:
     model = fitted(make(activation=activation), X, y)
     f = {"logistic": expit, "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}.get(

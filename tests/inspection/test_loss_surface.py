@@ -304,7 +304,7 @@ def test_where_the_evidence_sets_the_penalty_the_loss_has_none() -> None:
     assert heights[-1] == pytest.approx(np.mean((model.predict(X) - y) ** 2) / 2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_height_of_the_path_is_the_loss_of_the_plane_under_it() -> None:
     display = from_estimator(network(), resolution=200)
     at = path(display)[3]

@@ -180,6 +180,7 @@ def test_from_estimator_draws_on_the_axes_that_are_given(kind: Kind, ax: Axes) -
 
 @every_display
 @pytest.mark.usefixtures("pyplot")
+@pytest.mark.slow
 def test_without_axes_a_figure_is_made(kind: Kind) -> None:
     for display in (kind.plain().plot(), drawn(kind, fitted(regressor(), X, y), ax=None)):
         assert display.figure_ is display.ax_.figure
@@ -268,6 +269,7 @@ def test_pipelines_in_pipelines_are_opened(kind: Kind) -> None:
 
 @every_display
 @pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
+@pytest.mark.slow
 def test_a_search_is_drawn_as_its_best_estimator(kind: Kind, search: Any) -> None:
     options = {"n_iter": 2, "random_state": 0} if search is RandomizedSearchCV else {}
     model = fitted(search(regressor(), {"alpha": [0.1, 9.0]}, cv=2, **options), TABLE, y)
@@ -294,6 +296,7 @@ def test_an_ensemble_of_one_is_drawn_as_its_member(kind: Kind) -> None:
 
 
 @every_display
+@pytest.mark.slow
 def test_an_ensemble_may_be_inside_others_and_have_others_inside(kind: Kind) -> None:
     def ensemble(member: Any) -> Any:
         return SigmoidMLPEnsembleRegressor(member, 2, random_state=0)
@@ -390,7 +393,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
     assert 'pip install "sklearn-mlp[plot]"' in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_matplotlib_is_imported_only_to_draw() -> None:
     code = "import sys, sklearn_mlp.inspection; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

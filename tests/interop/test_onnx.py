@@ -53,6 +53,7 @@ def assert_close(outputs: list[Array], expected: Any, rtol: float) -> None:
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 6e-8), (np.float64, 1e-9)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.slow
 def test_onnx_predicts_the_same_with_its_error_bars(
     activation: str,
     hidden: tuple[int, ...],
@@ -93,6 +94,7 @@ def test_onnx_has_the_error_bars_that_the_evidence_sets(
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(3,), "auto"])
+@pytest.mark.slow
 def test_onnx_has_noise_that_varies(
     hidden_layer_sizes: Any, targets: Array, data: Data, network: MakeModel
 ) -> None:
@@ -197,6 +199,7 @@ class RootPosterior:
 
 @pytest.mark.parametrize("rank", [1, 3, 60])
 @pytest.mark.parametrize("known", ["all parameters", "all but the first layer", "the last layer"])
+@pytest.mark.slow
 def test_onnx_takes_a_covariance_of_any_rank_and_any_part_of_the_parameters(
     rank: int,
     known: str,
@@ -269,7 +272,7 @@ def test_onnx_of_weights_set_by_hand_has_no_error_bars(
         to_onnx(weights_set_by_hand, return_std=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_onnx_of_the_default_network_has_the_error_bars_of_its_mixture(
     targets: Array, data: Data
 ) -> None:
@@ -317,6 +320,7 @@ def _registered() -> None:
 
 @pytest.mark.usefixtures("_registered")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.slow
 def test_skl2onnx_converts_a_pipeline(
     activation: str, targets: Array, data: Data, network: MakeModel
 ) -> None:
@@ -365,7 +369,7 @@ def test_skl2onnx_refuses_models_that_are_not_fitted(data: Data) -> None:
         skl2onnx.to_onnx(SigmoidMLPRegressor(), data.X[:1])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("code", "registered"),
     [
@@ -385,6 +389,7 @@ def test_converters_are_registered_by_a_call_and_by_no_import(code: str, registe
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_optional_libraries_are_not_imported_before_they_are_used() -> None:
     code = (
         "import sys; before = list(sys.meta_path); import sklearn_mlp.interop\n"

@@ -119,7 +119,7 @@ def fitted_estimators(data: Data, network: MakeModel, ensemble: MakeEnsemble) ->
     yield TableEncoder(columns_of(table)).fit(table, y)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_trusted_types_are_those_of_fitted_estimators_and_no_others(
     data: Data, network: MakeModel, ensemble: MakeEnsemble
 ) -> None:

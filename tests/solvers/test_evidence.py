@@ -113,6 +113,7 @@ def test_noise_of_each_output_is_its_own() -> None:
     assert mean.shape == std.shape == (7, 2)
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_they_should_and_widen_outside_the_data() -> None:
     covered, wider = [], []
     for seed in range(20):
@@ -130,6 +131,7 @@ def test_intervals_cover_what_they_should_and_widen_outside_the_data() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_relevance_puts_real_features_before_noise(seed: int) -> None:
     X, y = make_friedman1(500, n_features=50, noise=1.0, random_state=seed)
     model = fitted(lm(), X, y)
@@ -189,6 +191,7 @@ def constant_network(hidden: tuple[int, ...], X: np.ndarray, y: np.ndarray) -> S
 @pytest.mark.parametrize("hidden", [(10, 10), (10, 10, 10)])
 @pytest.mark.parametrize("noise", [0.3, 1.0])
 @pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.slow
 def test_a_deep_network_does_not_stay_a_constant_where_a_line_is_more_probable(
     hidden: tuple[int, ...], noise: float, n_outputs: int
 ) -> None:
@@ -488,6 +491,7 @@ def test_a_steep_unit_without_a_part_in_the_output_does_not_matter() -> None:
 
 @pytest.mark.parametrize("n_rows", [50, 150])
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_steps_without_noise_have_no_spikes_between_rows(n_rows: int, seed: int) -> None:
     x = np.random.default_rng(1).uniform(size=(n_rows + 2_000, 1))
     y = 2.0 * (x > 0.3) - (x > 0.6) + (x > 0.5) - 1.5 * (x > 0.7) + (x > 0.4)
@@ -511,6 +515,7 @@ def test_error_bars_know_that_a_step_may_be_anywhere_between_two_rows(seed: int)
 
 
 @pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.slow
 def test_a_wide_network_does_not_fit_the_noise_of_few_rows(seed: int) -> None:
     """All other ascents ended with R² of -0.7 and -0.9, less probable than a constant."""
     random = np.random.RandomState(seed)

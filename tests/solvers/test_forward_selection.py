@@ -210,6 +210,7 @@ def sparse_table(n_rows: int, n_columns: int, noise: float = 0.3) -> Table:
 
 
 @pytest.mark.parametrize("hidden", ["auto", (10,), (6, 6)])
+@pytest.mark.slow
 def test_learns_a_function_of_few_columns_among_many(hidden: str | tuple[int, ...]) -> None:
     X, f, y = sparse_table(1_100, 60)
     model = SigmoidMLPRegressor(hidden, random_state=0).fit(X[:100], y[:100])

@@ -182,6 +182,7 @@ def test_the_best_weights_are_kept_if_no_round_is_better(monkeypatch: pytest.Mon
     np.testing.assert_allclose(flat(model), before, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_given_weights_that_fit_the_noise_are_regularised() -> None:
     r = np.random.default_rng(0)
     X, others, fresh = r.normal(size=(3, 500, 30))
@@ -199,6 +200,7 @@ def test_given_weights_that_fit_the_noise_are_regularised() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sparse", "float32", "weighted", "two outputs"])
+@pytest.mark.slow
 def test_it_takes_what_the_other_solvers_take(kind: str) -> None:
     dense = fitted(regressor(max_iter=10), X, y)
     if kind == "sparse":

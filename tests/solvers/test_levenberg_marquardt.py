@@ -135,7 +135,7 @@ def test_the_full_curvature_is_the_hessian_of_the_documented_loss() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_acceleration_follows_a_bent_valley(monkeypatch: pytest.MonkeyPatch) -> None:
     accelerated = np.array([error_of_fit((5, 4), seed, max_iter=200) for seed in range(6)])
     assert np.median(accelerated) < 1e-6
@@ -145,6 +145,7 @@ def test_acceleration_follows_a_bent_valley(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.slow
 def test_the_best_output_layer_straightens_the_valley(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
