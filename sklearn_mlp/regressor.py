@@ -93,7 +93,8 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
         hidden layers of 6 are too, and if 25 were, two of 10. The fitted network is the weighted
         mean of those with one hidden layer or, if that is clearly better, of those with two. It
         is one network with as many layers: `architectures_` says what was tried, and `weights_`
-        has the shapes that were found. Elsewhere "auto" is ``(50,)``. Under `warm_start` and
+        has the shapes that were found. Up to some 2,000 rows a linear function is tried too, and
+        taken if it is as good; then there is no hidden layer. Elsewhere "auto" is ``(50,)``. Under `warm_start` and
         :meth:`partial_fit` it keeps the shapes of `weights_`.
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
@@ -250,7 +251,7 @@ default="sigmoid"
         highest evidence before and after each input gets a precision, and at the end. Exists
         only where ``hidden_layer_sizes="auto"`` finds the width. The keys are
 
-        - "hidden_layer_sizes";
+        - "hidden_layer_sizes", which is ``()`` for the linear function;
         - "n_rows", the number of rows that it was trained on: training on many rows begins with
           some of them;
         - "log_evidence", the log density of the targets, and "leave_one_out", the same by leaving
