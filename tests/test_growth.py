@@ -1,6 +1,7 @@
 """Training that begins on some of the rows ends where training on all of them does."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from sklearn_mlp.growth import (
     GROWTH,
     LEAST_STEPS,
     LEVEL_COST,
+    WORTH,
+    Growth,
     Sample,
     fits_into_memory,
     is_in_reach,
@@ -26,10 +29,12 @@ from sklearn_mlp.growth import (
     with_more_units,
     without_dead_inputs,
 )
+from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network, PartialNetwork
 from sklearn_mlp.objective import Objective, Point
 from sklearn_mlp.posterior import WeightGroups, laplace
 from sklearn_mlp.rows import Rows
+from sklearn_mlp.solvers.evidence import SMALL_WEIGHTS, EvidenceMaximization
 from sklearn_mlp.training import choose_rule
 from tests import reference
 from tests.helpers import flat
@@ -108,7 +113,7 @@ def test_what_is_out_of_reach_and_asked_for_is_trained_on_all_rows() -> None:
 # Dead inputs, and more units -----------------------------------------------------------------
 
 
-def member_of_one_input() -> tuple[Member, Objective]:
+def member_of_one_input(second: float = 0.2, beta: float = 100.0) -> tuple[Member, Objective]:
     """A network that reads the first of three inputs, and rows of which the second matters too."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 3))
@@ -116,14 +121,22 @@ def member_of_one_input() -> tuple[Member, Objective]:
     w = rng.normal(size=network.n_parameters)
     network.layers(w)[0][2:] = 0
     f = reference.predict(w, X, network.layer_sizes, "tanh")
-    y = f + 0.2 * X[:, 1:2] + 0.1 * rng.normal(size=f.shape)
+    y = f + second * X[:, 1:2] + 0.1 * rng.normal(size=f.shape)
     objective = Objective(network, Rows(X, y), 0.0)
     groups = WeightGroups.by_layer(network, per_input=True)
     alpha = np.ones(len(groups.names))
     alpha[groups.of_one_input[1:]] = 1e10
     point = Point(w, objective.gauss_newton(w))
-    posterior = laplace(point, groups, alpha, np.array([100.0]), 500.0)
+    posterior = laplace(point, groups, alpha, np.array([beta]), 500.0)
     return Member(network, posterior, True), objective
+
+
+def test_an_input_is_dead_if_less_than_half_a_parameter_of_its_weights_is_determined() -> None:
+    member, _ = member_of_one_input()
+    gamma = member.posterior.gamma.copy()
+    gamma[member.posterior.groups.of_one_input] = [0.6, 0.4, 0.0]
+    member = replace(member, posterior=replace(member.posterior, gamma=gamma))
+    assert list(reads(member)) == [True, False, False]
 
 
 def test_an_input_that_only_more_rows_show_comes_back_and_a_dead_one_does_not() -> None:
@@ -138,6 +151,34 @@ def test_an_input_that_only_more_rows_show_comes_back_and_a_dead_one_does_not() 
         for w in (member.posterior.w, narrow.network.spread(narrow.posterior.w))
     )
     assert after < before
+
+
+def scores_and_steps(member: Member, objective: Objective) -> tuple[np.ndarray, np.ndarray]:
+    """z² of each input, and the Newton steps of its coefs by their summed curvature."""
+    network, w, rows = member.network, member.posterior.w, objective.rows.whole()
+    X, sizes = rows.inputs[1:].T, network.layer_sizes
+    e = reference.predict(w, X, sizes, "tanh") - rows.targets.T
+    J = reference.complex_step(lambda v: reference.predict(v, X, sizes, "tanh"), w)[:, 0]
+    g, H = (network.layers(v)[0][1:] for v in (e[:, 0] @ J, (J**2).sum(axis=0)))
+    noise, curvature = max(1 / member.posterior.beta[0], np.mean(e**2)), H.sum(axis=1)
+    return (g**2).sum(axis=1) / curvature / noise, -g / curvature[:, np.newaxis]
+
+
+@pytest.mark.parametrize("beta", [200.0, 20.0])  # less noise than the residuals show, and more
+def test_a_dead_input_comes_back_if_its_score_is_worth_it(beta: float) -> None:
+    outcomes = set()
+    for second in np.linspace(0, 0.06, 13):
+        member, objective = member_of_one_input(second, beta)
+        scores, steps = scores_and_steps(member, objective)
+        returns = scores > WORTH * max(scores[0], 1)  # the only live input has the median score
+        narrow = without_dead_inputs(member, objective)
+        assert isinstance(narrow.network, PartialNetwork)
+        assert list(narrow.network.reads) == [True, *returns[1:]]
+        if returns[1]:
+            coefs = narrow.network.first_layer(narrow.posterior.w)[2]
+            np.testing.assert_allclose(coefs, steps[1], rtol=1e-9)
+        outcomes.add(bool(returns[1]))
+    assert outcomes == {True, False}
 
 
 def test_the_posterior_without_dead_inputs_is_that_of_the_whole_network() -> None:
@@ -175,6 +216,39 @@ def test_a_network_with_more_units_is_nearly_the_same_function(hidden: tuple[int
     assert 0 < np.abs(after - before).max() < 0.05 * np.abs(before).max()
     for W, V in zip(network.layers(w), wider.layers(v), strict=True):
         np.testing.assert_array_equal(V[: len(W), : W.shape[1]], W)
+
+
+def grown_from_two_units(*, widen: bool) -> list[Member]:
+    """Two units on some rows of a wave, which has four slopes, after the growth to all rows."""
+    rng, random = np.random.default_rng(0), np.random.RandomState(0)
+    X = rng.uniform(-1, 1, size=(600, 1))
+    y = np.sin(6 * X) + 0.05 * rng.normal(size=(600, 1))
+    network, sample = Network([1, 2, 1], "tanh"), Sample(Rows(X, y), 100, random)
+
+    def objective_of(network: Network, rows: Rows) -> Objective:
+        return Objective(network, rows, 0.0)
+
+    solver, monitor = EvidenceMaximization(40, random), Monitor(tol=0.0, n_iter_no_change=10**9)
+    objective = objective_of(network, sample.first)
+    w = solver.minimize(objective, network.initial_weights(random, SMALL_WEIGHTS), monitor)
+    posterior = solver.posterior(objective, w)
+    assert posterior is not None
+    growth = Growth(solver, sample, objective_of)
+    return growth.run([Member(network, posterior, True)], monitor, widen=widen)
+
+
+def test_units_are_added_on_all_rows_where_more_are_needed() -> None:
+    members = grown_from_two_units(widen=True)
+    best = max(members, key=lambda member: member.share)
+    assert best.network.layer_sizes[1] > 2
+    assert best.n_rows == 600
+    assert best.posterior.beta[0] ** -0.5 == pytest.approx(0.05, rel=0.1)  # the noise
+
+
+def test_a_given_network_gets_no_more_units() -> None:
+    (only,) = grown_from_two_units(widen=False)
+    assert only.network.layer_sizes == (1, 2, 1)
+    assert only.n_rows == 600
 
 
 @pytest.mark.nightly
