@@ -14,13 +14,18 @@ S = rng.uniform(0.2, 3, size=200)
 
 
 def solve(
-    sizes: tuple[int, ...], Y: np.ndarray, weights: np.ndarray | None, max_iter: int, seed: int
+    sizes: tuple[int, ...],
+    Y: np.ndarray,
+    weights: np.ndarray | None,
+    max_iter: int,
+    seed: int,
+    **parameters: float,
 ) -> tuple[np.ndarray, Monitor]:
     network = Network(sizes, "tanh")
     objective = Objective(network, Rows(X, Y, weights), 0.0)
     monitor = Monitor(tol=0, n_iter_no_change=10**9)
     start = 0.4 * network.initial_weights(np.random.RandomState(seed))
-    return VariableProjection(max_iter).minimize(objective, start, monitor), monitor
+    return VariableProjection(max_iter, **parameters).minimize(objective, start, monitor), monitor
 
 
 @pytest.mark.parametrize("sizes", [(3, 5, 1), (3, 4, 3, 2)])
@@ -49,3 +54,25 @@ def test_a_function_of_its_own_kind_is_found_to_rounding(sizes: tuple[int, ...])
     Y = reference.predict(truth, X, sizes, "tanh")
     losses = [solve(sizes, Y, None, 300, seed)[1].loss_curve[-1] for seed in range(4)]
     assert min(losses) < 1e-28
+
+
+def test_it_ends_at_the_first_error_that_counts_as_none() -> None:
+    truth = np.random.default_rng(5).normal(size=Network((3, 3, 1), "tanh").n_parameters)
+    Y = reference.predict(truth, X, (3, 3, 1), "tanh")
+    _, monitor = solve((3, 3, 1), Y, None, 300, 0, exact=1e-3)
+    errors = np.sqrt(2 * 200 * np.array(monitor.loss_curve)) / np.linalg.norm(Y)
+    assert monitor.converged
+    assert errors[-1] <= 1e-3 < errors[-2]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_it_ends_where_20_steps_lower_the_squared_error_by_less_than_a_twentieth(
+    scale: float,
+) -> None:
+    Y = scale * np.random.default_rng(1).normal(size=(200, 1))
+    for seed in range(3):
+        _, monitor = solve((3, 5, 1), Y, None, 200, seed)
+        left = np.divide(monitor.loss_curve[20:], monitor.loss_curve[:-20])
+        assert monitor.converged
+        assert left[-1] > 0.95
+        assert (left[20:-1] <= 0.95).all()  # not watched before 40 steps
