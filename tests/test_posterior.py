@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import binom
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from sklearn_mlp import SigmoidMLPRegressor
 from sklearn_mlp.network import Network
@@ -87,18 +87,20 @@ def test_error_bars_are_calibrated_by_leaving_out_each_row() -> None:
     posterior = laplace(Point(w, objective.gauss_newton(w)), groups, alpha, beta, s.sum())
 
     A = precision_of(posterior)
-    expected = np.zeros(2)
+    expected, errors, variances = np.zeros(2), np.empty((30, 2)), np.empty((30, 2))
     for i in range(30):  # one copy of each row is unlearnt by a Newton step
         for k in range(2):
             j, e = J[i, k], reference.predict(w, X, sizes, "sigmoid")[i, k] - Y[i, k]
             without = np.linalg.inv(A - beta[k] * np.outer(j, j))
             e_without = e + j @ without @ (beta[k] * e * j)
-            expected[k] += s[i] * e_without**2 / (1 / beta[k] + j @ without @ j)
+            errors[i, k], variances[i, k] = e_without, 1 / beta[k] + j @ without @ j
+            expected[k] += s[i] * e_without**2 / variances[i, k]
     expected /= s.sum()
     assert expected[0] > 1 > expected[1]
-    np.testing.assert_allclose(
-        calibrated(posterior, objective).calibration, [expected[0], 1], rtol=1e-8
-    )
+    after = calibrated(posterior, objective)
+    np.testing.assert_allclose(after.calibration, [expected[0], 1], rtol=1e-8)
+    density = norm.logpdf(errors, scale=np.sqrt(variances * [expected[0], 1]))
+    assert after.leave_one_out == pytest.approx(s @ density.sum(axis=1), rel=1e-8)
 
 
 def test_groups_are_layers_apart_with_inputs_and_outputs_of_their_own() -> None:
