@@ -22,6 +22,7 @@ from sklearn_mlp.solvers.evidence import (
     BEHIND,
     SMALL_WEIGHTS,
     EvidenceMaximization,
+    chooses_among_many,
 )
 from sklearn_mlp.solvers.variable_projection import VariableProjection
 from tests import reference
@@ -220,6 +221,13 @@ def test_pure_noise_is_a_constant_without_a_warning(seed: int) -> None:
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = lm((10, 10)).fit(X, y)
     assert np.ptp(model.predict(X)) < 0.1 * y.std()
+
+
+def test_a_choice_among_more_than_half_as_many_inputs_as_rows_is_checked() -> None:
+    assert chooses_among_many(Network([51, 5, 1], "sigmoid"), 100)
+    assert not chooses_among_many(Network([50, 5, 1], "sigmoid"), 100)
+    assert not chooses_among_many(Network([99, 5, 1], "sigmoid"), 99)  # too few rows to hold out
+    assert not chooses_among_many(Network([99, 1], "sigmoid"), 100)  # it has no such choice
 
 
 # Its manners -------------------------------------------------------------------------------

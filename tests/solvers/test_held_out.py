@@ -133,6 +133,23 @@ def test_all_rounds_together_make_max_iter_epochs_at_most(
     assert 1 <= sum(line.split()[0].isdigit() and "rows" not in line for line in lines if line) <= 9
 
 
+def test_a_round_takes_a_fifth_of_the_epochs_and_the_best_goes_on_with_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Round.run
+    n_epochs: list[int] = []
+
+    def recorded(self: Round, n: int, monitor: Monitor) -> None:
+        n_epochs.append(n)
+        run(self, n, monitor)
+
+    monkeypatch.setattr(Round, "run", recorded)
+    fitted(regressor(max_iter=20), X, y)
+    *rounds, rest = n_epochs
+    assert set(rounds) == {4}
+    assert rest == 20 - sum(rounds)
+
+
 def test_what_still_rises_has_not_converged() -> None:
     with pytest.warns(ConvergenceWarning, match="adam has not converged in"):
         regressor(max_iter=4).fit(X, y)
