@@ -32,7 +32,7 @@ from sklearn_mlp.growth import (
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network, PartialNetwork
 from sklearn_mlp.objective import Objective, Point
-from sklearn_mlp.posterior import WeightGroups, laplace
+from sklearn_mlp.posterior import WeightGroups, calibrated, laplace
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers.evidence import SMALL_WEIGHTS, EvidenceMaximization
 from sklearn_mlp.training import choose_rule
@@ -216,6 +216,28 @@ def test_a_network_with_more_units_is_nearly_the_same_function(hidden: tuple[int
     assert 0 < np.abs(after - before).max() < 0.05 * np.abs(before).max()
     for W, V in zip(network.layers(w), wider.layers(v), strict=True):
         np.testing.assert_array_equal(V[: len(W), : W.shape[1]], W)
+
+
+def test_the_mean_that_is_trained_further_is_of_members_that_differ() -> None:
+    rng, sizes = np.random.default_rng(0), (1, 2, 1)
+    X, w, v = rng.normal(size=(500, 1)), *rng.normal(size=(2, 7))
+    network, f = Network(sizes, "tanh"), reference.predict(w, X, sizes, "tanh")
+    objective = Objective(network, Rows(X, f + 0.1 * rng.normal(size=(500, 1))), 0.0)
+    groups = WeightGroups.by_layer(network, per_input=True)
+    members = []
+    for weights, share in ((w, 0.6), (1.05 * w, 0.0), (v, 0.4)):  # the second is nearly the first
+        point = Point(weights, objective.gauss_newton(weights))
+        posterior = laplace(point, groups, np.ones(len(groups.names)), np.array([100.0]), 500.0)
+        members.append(Member(network, calibrated(posterior, objective), True, share))
+    solver = EvidenceMaximization(1, np.random.RandomState(0))
+    sample = Sample(objective.rows, 500, np.random.RandomState(0))
+    growth = Growth(solver, sample, lambda network, rows: Objective(network, rows, 0.0))
+    (mean,) = growth._mean_of(members)
+    assert mean.network.layer_sizes == (1, 4, 1)
+    expected = 0.6 * f + 0.4 * reference.predict(v, X, sizes, "tanh")
+    found = reference.predict(mean.posterior.w, X, (1, 4, 1), "tanh")
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    assert growth._mean_of(members[:2]) == []
 
 
 def grown_from_two_units(*, widen: bool) -> list[Member]:
