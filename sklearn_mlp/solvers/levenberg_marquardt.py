@@ -105,12 +105,13 @@ class LevenbergMarquardt(Solver):
         while monitor.n_iter < self.max_iter:
             total = objective.rows.total_weight
             monitor.record(point.w, precisions.cost(point.sums.E, point.w) / total)
+            losses = monitor.loss_curve[-monitor.n_iter :]  # without those of an earlier fit
             gradient = precisions.gradient(point.sums, point.w) / total
-            monitor.converged = self._has_converged(gradient, monitor)
+            monitor.converged = self._has_converged(gradient, losses, monitor)
             if monitor.converged or monitor.n_iter == self.max_iter:
                 break
             monitor.begin_iteration()
-            new = self._next(objective, point, precisions, damping, monitor.loss_curve)
+            new = self._next(objective, point, precisions, damping, losses)
             if new is None:  # at the precision of the arithmetic
                 monitor.converged = True
                 break
@@ -121,12 +122,12 @@ class LevenbergMarquardt(Solver):
         """The posterior under the penalty; None if the loss is no deviance."""
         return None if objective.loss.power is None else posterior_under_penalty(objective, w)
 
-    def _has_converged(self, gradient: FloatArray, monitor: Monitor) -> bool:
+    def _has_converged(self, gradient: FloatArray, losses: list[float], monitor: Monitor) -> bool:
         """Whether the gradient is flat, the monitor says so, or the loss is at rest."""
         return (
             bool(np.abs(gradient).max() <= self.tol)
             or monitor.finished
-            or _fall(monitor.loss_curve, STEPS_AT_REST) <= 1e-14
+            or _fall(losses, STEPS_AT_REST) <= 1e-14
         )
 
     def _next(

@@ -75,6 +75,21 @@ def test_the_loss_falls_at_every_step() -> None:
     assert (np.diff(monitor.loss_curve) < 0).all()
 
 
+def test_the_losses_of_an_earlier_fit_to_other_targets_do_not_end_it() -> None:
+    sizes, activation, alpha = (3, 6, 1), "tanh", 0.5
+    w, objective, earlier = minimum(sizes, activation, alpha)
+    others = Objective(objective.network, Rows(X, 10 * Y[:, 1:], S), alpha)
+    monitor = Monitor(tol=0, n_iter_no_change=10**9)
+    monitor.resume(earlier.loss_curve, None)
+    w = LevenbergMarquardt(max_iter=3000, tol=1e-9).minimize(others, w, monitor)
+    assert monitor.converged
+    assert monitor.loss_curve[-1] > earlier.loss_curve[-1]
+    gradient = reference.complex_step(
+        lambda v: reference.loss(v, X, 10 * Y[:, 1:], S, alpha, sizes, activation), w
+    )
+    assert np.linalg.norm(gradient) < 1e-8
+
+
 def test_linear_regression_takes_a_few_steps() -> None:
     w, _, monitor = minimum((3, 2), "identity", 0.0, weights=None)
     expected = np.linalg.lstsq(np.column_stack([np.ones(120), X]), Y, rcond=None)[0]
