@@ -93,6 +93,17 @@ def test_initial_weights_keep_every_layer_centred_and_of_unit_variance(activatio
         assert z.var() == pytest.approx(2 if hidden else 1, rel=0.25)
 
 
+@pytest.mark.parametrize("n_inputs", [1, 2, 4])
+def test_initial_coefs_of_few_inputs_have_the_variance_of_one_over_their_number(
+    n_inputs: int,
+) -> None:
+    network = Network([n_inputs, 10_000, 1], "tanh")
+    first, last = network.layers(network.initial_weights(np.random.RandomState(0)))
+    assert n_inputs * first[1:].var() == pytest.approx(1, rel=0.08)
+    v = norm(scale=np.sqrt(2)).expect(lambda z: np.tanh(z) ** 2)  # the variance of a unit
+    assert 10_000 * v * last[1:].var() == pytest.approx(1, rel=0.08)
+
+
 @pytest.mark.parametrize("sizes", [(4, 3, 1), (4, 7, 5, 6, 2), (2, 3, 3, 3)])
 def test_linear_weights_of_linear_units_are_the_linear_function(sizes: tuple[int, ...]) -> None:
     rng = np.random.RandomState(0)
