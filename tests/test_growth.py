@@ -219,24 +219,28 @@ def test_a_network_with_more_units_is_nearly_the_same_function(hidden: tuple[int
 
 
 def test_the_mean_that_is_trained_further_is_of_members_that_differ() -> None:
-    rng, sizes = np.random.default_rng(0), (1, 2, 1)
-    X, w, v = rng.normal(size=(500, 1)), *rng.normal(size=(2, 7))
+    rng, sizes = np.random.default_rng(0), (2, 2, 1)
+    X, w, v = rng.normal(size=(500, 2)), *rng.normal(size=(2, 9))
     network, f = Network(sizes, "tanh"), reference.predict(w, X, sizes, "tanh")
     objective = Objective(network, Rows(X, f + 0.1 * rng.normal(size=(500, 1))), 0.0)
-    groups = WeightGroups.by_layer(network, per_input=True)
+    groups, alpha = WeightGroups.by_layer(network, per_input=True), np.array([0.1, 0.2, 0.3, 0.4])
     members = []
     for weights, share in ((w, 0.6), (1.05 * w, 0.0), (v, 0.4)):  # the second is nearly the first
         point = Point(weights, objective.gauss_newton(weights))
-        posterior = laplace(point, groups, np.ones(len(groups.names)), np.array([100.0]), 500.0)
+        posterior = laplace(point, groups, alpha * (1 + share), np.array([100.0]), 500.0)
         members.append(Member(network, calibrated(posterior, objective), True, share))
     solver = EvidenceMaximization(1, np.random.RandomState(0))
     sample = Sample(objective.rows, 500, np.random.RandomState(0))
     growth = Growth(solver, sample, lambda network, rows: Objective(network, rows, 0.0))
     (mean,) = growth._mean_of(members)
-    assert mean.network.layer_sizes == (1, 4, 1)
+    assert mean.network.layer_sizes == (2, 4, 1)
     expected = 0.6 * f + 0.4 * reference.predict(v, X, sizes, "tanh")
-    found = reference.predict(mean.posterior.w, X, (1, 4, 1), "tanh")
+    found = reference.predict(mean.posterior.w, X, (2, 4, 1), "tanh")
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    prior = mean.network.layers(mean.posterior.groups.per_parameter(mean.posterior.alpha))
+    best = 1.6 * alpha  # the bias of the output has a flat prior
+    np.testing.assert_allclose(prior[0], np.repeat([best[[2, 0, 1]]], 4, axis=0).T)
+    np.testing.assert_allclose(prior[1], [[0.0], *[[best[3]]] * 4])
     assert growth._mean_of(members[:2]) == []
 
 

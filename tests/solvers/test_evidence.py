@@ -14,7 +14,7 @@ from sklearn_mlp.datasets import make_hyperplane
 from sklearn_mlp.monitor import Monitor
 from sklearn_mlp.network import Network
 from sklearn_mlp.objective import Objective, Point
-from sklearn_mlp.posterior import LaplacePosterior, calibrated, laplace
+from sklearn_mlp.posterior import LaplacePosterior, WeightGroups, calibrated, laplace
 from sklearn_mlp.rows import Rows
 from sklearn_mlp.solvers.ascent import SURE_ESTIMATES, Ascent, linear_posterior
 from sklearn_mlp.solvers.between_rows import bends_where_rows_are, has_spikes, is_tame
@@ -22,6 +22,7 @@ from sklearn_mlp.solvers.evidence import (
     BEHIND,
     SMALL_WEIGHTS,
     EvidenceMaximization,
+    between_rows,
     chooses_among_many,
 )
 from sklearn_mlp.solvers.variable_projection import VariableProjection
@@ -485,6 +486,25 @@ def test_weights_that_no_row_has_seen_at_work(
     assert is_tame(objective, w) == tame
     assert has_spikes(objective, w) == spikes
     assert bends_where_rows_are(objective, w) == bends
+
+
+def test_an_exact_function_has_the_least_noise_where_no_row_says_where_it_bends() -> None:
+    x = np.linspace(-1, 1, 41)[:, np.newaxis]
+    Y = np.hstack([np.sign(x), 0 * x])  # the second target is constant
+    objective = Objective(Network([1, 2, 2], "sigmoid"), Rows(x, Y), 0.0)
+    groups = WeightGroups.by_layer(objective.network, per_input=True)
+    sure, alpha = np.full(2, 1e12), np.ones(len(groups.names))
+
+    def between(positions: list[float], heights: list[float], slope: float) -> Any:
+        w = steps(positions, heights, slope)
+        w = np.append(w[:4], np.column_stack([w[4:], 0 * w[4:]]))
+        posterior = laplace(Point(w, objective.gauss_newton(w)), groups, alpha, sure, 41.0)
+        return between_rows(posterior, objective)
+
+    seen, unseen = (between([-0.53, 0.32], [1.0, 1.0], slope) for slope in (4.0, 400.0))
+    np.testing.assert_array_equal(seen.beta, sure)
+    np.testing.assert_allclose(unseen.beta, [1e6 / np.mean(np.sign(x) ** 2), 1e6], rtol=1e-12)
+    assert between([0.01, 0.04], [100.0, -100.0], 400.0) is None  # a spike
 
 
 def test_a_steep_unit_without_a_part_in_the_output_does_not_matter() -> None:
