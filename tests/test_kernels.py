@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -203,6 +204,27 @@ def test_a_kernel_holds_no_rows(kernel: Kernel[Any]) -> None:
     before = len(pickle.dumps(kernel))
     kernel(BLOCK, Work(N, DTYPE, 1 << 20))
     assert len(pickle.dumps(kernel)) == before
+
+
+def most_memory(kernel: Kernel[Any], n_rows: int) -> int:
+    """The most bytes that the work on so many rows takes at a time."""
+    block = Rows(*(np.resize(part, (n_rows, *part.shape[1:])) for part in (X, Y, S))).whole()
+    for _ in range(2):  # the first time may fill a cache
+        tracemalloc.start()
+        try:
+            kernel(block, Work(n_rows, DTYPE, 0))
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    return most
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: type(kernel).__name__)
+def test_the_work_on_a_row_takes_no_more_than_twice_the_memory_it_says(kernel: Kernel[Any]) -> None:
+    few, many = 2_000, 4_000
+    floats = (most_memory(kernel, many) - most_memory(kernel, few)) / (many - few) / DTYPE.itemsize
+    n_columns = X.shape[1] + Y.shape[1]
+    assert floats < 2 * (kernel.floats_per_row + n_columns)
 
 
 @pytest.mark.nightly
