@@ -94,8 +94,8 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
         mean of those with one hidden layer or, if that is clearly better, of those with two. It
         is one network with as many layers: `architectures_` says what was tried, and `weights_`
         has the shapes that were found. Up to some 2,000 rows a linear function is tried too, and
-        taken if it is as good; then there is no hidden layer. Elsewhere "auto" is ``(50,)``. Under `warm_start` and
-        :meth:`partial_fit` it keeps the shapes of `weights_`.
+        taken if it is as good; then there is no hidden layer. Elsewhere "auto" is ``(50,)``. Under
+        `warm_start` and :meth:`partial_fit` it keeps the shapes of `weights_`.
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers. "logistic" is another name for "sigmoid".
