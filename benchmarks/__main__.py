@@ -3,6 +3,7 @@
     python -m benchmarks [NAME ...] [--threads 1 2] [--quick] [--output PATH]
     python -m benchmarks --report          # the tables and the figure, from the JSON alone
     python -m benchmarks tabular FOLDER    # data sets that you have: see tabular.py
+    python -m benchmarks many_tables       # many real tables: see many_tables.py
     python -m benchmarks map               # over rows, columns and noise: see problem_map.py
     python -m benchmarks noise             # error bars where the noise is known: see noise.py
     python -m benchmarks counts            # counts and amounts: see counts.py
@@ -41,6 +42,7 @@ from benchmarks import (
     counts,
     dask_rows,
     fuzz,
+    many_tables,
     noise,
     peers,
     problem_map,
@@ -110,6 +112,7 @@ def run_here(names: list[str], threads: int, turns: int, quick: bool) -> list[di
 
 APART = {
     "tabular": (tabular.main, TABULAR_LIBRARIES),
+    "many_tables": (many_tables.main, TABULAR_LIBRARIES),
     "map": (problem_map.main, MAP_LIBRARIES),
     "small": (small_tables.main, MAP_LIBRARIES),
     "time_by_rows": (time_by_rows.main, MAP_LIBRARIES),
