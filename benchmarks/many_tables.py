@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import peers
-from benchmarks.tabular import CONTENDERS, DataSet, run_set, summary
+from benchmarks.tabular import CONTENDERS, DataSet, by_set, run_set, summary
 
 MODELS = ("SigmoidMLPRegressor", "CatBoost", "HistGradientBoosting", "BayesianRidge")
 
@@ -47,6 +47,9 @@ LEAST_PRESENT = 0.7
 
 AS_EXACT = 1e-3
 """An RMSE, in deviations of the target, that is as good as none."""
+
+NEAR, FAR = 1.05, 2.0
+"""Relative to the error of the best model: nearly as good, and far behind."""
 
 NUMBERS_OF_ROWS = ("rownames", "unnamed: 0", "id", "x")
 """The names of columns that number the rows."""
@@ -140,14 +143,19 @@ def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
         if given.out is not None:
             given.out.write_text(json.dumps({"machine": machine, "records": records}, indent=1))
     if records:
-        print(f"\nAll tables\n{summary(records)}\n{coverage(records)}", flush=True)
+        print(f"\nAll tables\n{summary(records)}\n\n{spread(records)}", flush=True)
 
 
-def coverage(records: list[dict[str, Any]]) -> str:
-    """The share of the test rows in the 95 % intervals, and the seconds of all fits."""
-    of_models = pd.DataFrame(records).groupby("model", sort=False)
-    lines = [f"{name}: {of['seconds'].sum():.0f} s" for name, of in of_models]
-    for i, (_, of) in enumerate(of_models):
-        if "coverage" in of and of["coverage"].notna().all():
-            lines[i] += f", {of['coverage'].mean():.3f} of the rows in the 95 % intervals"
+def spread(records: list[dict[str, Any]]) -> str:
+    """On how many tables each model is nearly the best, and far behind; coverage and seconds."""
+    frame = pd.DataFrame(records)
+    errors = by_set(frame, "rmse")
+    over_best = errors.div(errors.min(axis=1), axis=0)
+    lines = [f"    {'':<28}{'within 5 %':>12}{'over twice':>12}{'in 95 %':>9}{'s, all fits':>13}"]
+    for name, of_model in frame.groupby("model", sort=False):
+        near, far = (over_best[name] < NEAR).mean(), (over_best[name] > FAR).mean()
+        line = f"    {name:<28}{near:12.0%}{far:12.0%}"
+        covers = "coverage" in of_model and of_model["coverage"].notna().all()
+        line += f"{of_model['coverage'].mean():9.3f}" if covers else f"{'-':>9}"
+        lines.append(f"{line}{of_model['seconds'].sum():13.0f}")
     return "\n".join(lines)
