@@ -442,9 +442,10 @@ def arrow_kinds(file: DataFile, schema: Any) -> dict[str, Kind]:
     """The kind of each column but the index, as the file says it."""
     try:
         columns = schema.empty_table().to_pandas().columns
-    except (TypeError, ValueError) as error:  # of damaged notes about the types
+        types = {str(name): schema.field(str(name)).type for name in columns}
+    except (KeyError, TypeError, ValueError) as error:  # of damaged notes about the columns
         raise InputError(f"{file} cannot be read as {file.kind}: {error}") from error
-    return {str(name): _arrow_kind(name, schema.field(str(name)).type, file) for name in columns}
+    return {name: _arrow_kind(name, dtype, file) for name, dtype in types.items()}
 
 
 def _arrow_kind(column: str, dtype: Any, file: DataFile) -> Kind:

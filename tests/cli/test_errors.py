@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
+import pyarrow
 import pytest
 import skops.io
 
@@ -89,6 +90,16 @@ def test_damaged_types_of_an_arrow_file_are_one_line() -> None:
 
     with pytest.raises(InputError, match=r"'a.feather' cannot be read as .*: data type 'float6w'"):
         files.arrow_kinds(files.DataFile(Path("a.feather"), files.FileKind.FEATHER), Schema())
+
+
+def test_a_damaged_column_name_of_an_arrow_file_is_one_line() -> None:
+    schema = pyarrow.Table.from_pandas(pd.DataFrame({"x": [1.0]})).schema
+    notes = schema.metadata[b"pandas"].replace(b'"name": "x"', b'"name": "O"')
+    with pytest.raises(InputError, match=r"'a.feather' cannot be read as .*Column O"):
+        files.arrow_kinds(
+            files.DataFile(Path("a.feather"), files.FileKind.FEATHER),
+            schema.with_metadata({b"pandas": notes}),
+        )
 
 
 def test_integers_that_parquet_cannot_hold_are_one_line(
