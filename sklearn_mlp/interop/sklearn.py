@@ -182,6 +182,7 @@ def from_sklearn(mlp: MLPRegressor) -> SigmoidMLPRegressor:
     >>> bool(np.allclose(model.predict(X), mlp.predict(X)))
     True
     >>> model = model.set_params(solver="lm", alpha=1.0, standardize=True, warm_start=True)
+    >>> model = model.set_params(max_iter=2000)
     >>> y_mean, y_std = model.fit(X, y).predict(X, return_std=True)
     >>> print(f"{(abs(y - y_mean) < 2 * y_std).mean():.1f} of the targets are within two std")
     1.0 of the targets are within two std
