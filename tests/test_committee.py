@@ -439,6 +439,7 @@ def test_few_rows_of_diabetes() -> None:
     assert 0.88 < np.mean(covered) < 0.99
 
 
+@pytest.mark.slow
 def test_an_exact_function_is_found() -> None:
     X, y = make_hyperplane(3000, random_state=0, return_X_y=True)
     model = fitted(SigmoidMLPRegressor(random_state=0), X, y)

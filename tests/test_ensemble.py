@@ -256,6 +256,7 @@ def test_tags_are_those_of_the_member() -> None:
     assert not ridge.target_tags.multi_output
 
 
+@pytest.mark.slow
 def test_pipeline_and_cross_validation() -> None:
     model = make_pipeline(StandardScaler(), ensemble())
     assert cross_validate(model, X, y, cv=3)["test_score"].min() > 0.4

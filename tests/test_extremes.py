@@ -480,6 +480,7 @@ def test_training_may_begin_where_all_units_are_saturated(
 # Posteriors of thousands of parameters --------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_posterior_of_two_thousand_parameters_by_their_matrix_is_the_closed_form() -> None:
     """Columns that are orthogonal, of lengths between 1 and 1e6."""
     n = 2_048
@@ -499,6 +500,7 @@ def test_a_posterior_of_two_thousand_parameters_by_their_matrix_is_the_closed_fo
 
 
 @pytest.mark.parametrize("spread", [0.0, 4.0])
+@pytest.mark.slow
 def test_a_posterior_of_three_thousand_parameters_by_rows_is_that_of_their_matrix(
     spread: float,
 ) -> None:

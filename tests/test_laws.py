@@ -214,6 +214,7 @@ def test_by_the_evidence_order_and_names_of_rows_and_columns_do_not_matter(start
     starts(),
     st.lists(st.booleans(), min_size=3, max_size=5),
 )
+@pytest.mark.slow
 def test_a_pickle_at_any_point_resumes_as_if_it_had_never_stopped(
     solver: str, start: Any, pickled: list[bool]
 ) -> None:

@@ -232,6 +232,7 @@ def test_the_mean_stays_where_weighted_rows_make_it_worse() -> None:
     np.testing.assert_array_equal(varying.predict(x), constant.predict(x))
 
 
+@pytest.mark.slow
 def test_on_average_noise_is_at_least_the_constant_noise() -> None:
     for seed in range(4):
         X, y, _ = growing(60, seed)

@@ -141,6 +141,7 @@ def test_one_row_at_a_time() -> None:
 @pytest.mark.parametrize(
     "kind", [np.float32, np.asarray, sp.csr_array], ids=["float32", "float64", "sparse"]
 )
+@pytest.mark.slow
 def test_kinds_of_rows_and_several_outputs(kind: Any) -> None:
     targets = np.stack([Y, 100 - 10 * Y], axis=1)
     model = streamed(regressor(), kind(X), targets)

@@ -87,6 +87,7 @@ def book() -> pd.DataFrame:
     ("asked", "n_rows"), [("2023", 60), ("2", 60), ("3", 40)], ids=["name", "number", "both"]
 )
 @pytest.mark.parametrize("large", [False, True])
+@pytest.mark.slow
 def test_a_sheet_is_chosen_by_its_name_or_its_number(
     asked: str,
     n_rows: int,

@@ -64,6 +64,7 @@ def test_fit_may_be_left_out(diabetes: pd.DataFrame, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == of_fit
 
 
+@pytest.mark.slow
 def test_the_rows_furthest_off_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=80)

@@ -180,6 +180,7 @@ def test_large_files_may_have_columns_of_all_kinds(
 
 
 @pytest.mark.usefixtures("in_blocks")
+@pytest.mark.slow
 def test_an_outlier_in_a_large_file_is_named_with_its_row(
     diabetes: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -277,6 +277,7 @@ def test_a_search_is_drawn_as_its_best_estimator(kind: Kind, search: Any) -> Non
 
 
 @every_display
+@pytest.mark.slow
 def test_searches_and_pipelines_are_opened_in_any_order(kind: Kind) -> None:
     grid = {"alpha": [0.1]}
     expected = fitted(make_pipeline(StandardScaler(), regressor()), X, y)

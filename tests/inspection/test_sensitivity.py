@@ -216,6 +216,7 @@ def test_targets_that_are_not_scaled_are_refused() -> None:
         from_estimator(model.fit(X, Y_CURVED), X)
 
 
+@pytest.mark.slow
 def test_an_ensemble_has_the_mean_of_the_derivatives(ax: Axes) -> None:
     member = network(4, solver="lm", alpha=0.1, max_iter=30, tol=1.0)
     for estimator in (member, make_pipeline(MinMaxScaler(), member)):

@@ -84,6 +84,7 @@ def test_onnx_of_a_linear_model_has_the_closed_form_of_its_error_bars(
 
 
 @pytest.mark.parametrize("few_rows", [False, True])
+@pytest.mark.slow
 def test_onnx_has_the_error_bars_that_the_evidence_sets(
     few_rows: bool, data: Data, network: MakeModel
 ) -> None:

@@ -91,6 +91,7 @@ def test_the_posterior_of_a_linear_function_is_that_of_the_closed_form() -> None
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_the_articles_function_itself_is_found(seed: int) -> None:
     X, y = make_hyperplane(3000, random_state=seed, return_X_y=True)
     model = SigmoidMLPRegressor((5,), random_state=seed).fit(X, y)
@@ -214,6 +215,7 @@ def test_a_network_that_stays_a_constant_warns(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_pure_noise_is_a_constant_without_a_warning(seed: int) -> None:
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(50, 5)), rng.normal(size=50)
@@ -322,6 +324,7 @@ def test_an_ascent_is_compared_with_the_best_so_far(monkeypatch: pytest.MonkeyPa
     assert model.loss_curve_[:-1] == kept.monitor.loss_curve[:-1]
 
 
+@pytest.mark.slow
 def test_no_ascent_of_the_ladder_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     least: list[float] = []
     run = Ascent.run

@@ -221,6 +221,7 @@ def test_learns_a_function_of_few_columns_among_many(hidden: str | tuple[int, ..
     assert len(model.weights_[0]) == 61
 
 
+@pytest.mark.slow
 def test_learns_a_function_of_all_columns() -> None:
     """The evidence keeps all, though a selection has chosen few."""
     random = np.random.RandomState(8)

@@ -91,6 +91,7 @@ def test_the_next_factors_are_the_slopes_along_the_inputs() -> None:
     np.testing.assert_allclose(this.next_factors(), np.maximum(expected, 1e-3), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_noisy_linear_data_of_many_columns_are_fitted_about_as_well_as_by_ridge() -> None:
     r = np.random.default_rng(0)
     X, beta = r.uniform(size=(3_000, 100)), r.normal(size=100)
