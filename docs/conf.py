@@ -63,6 +63,7 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_mlp",),
     "abort_on_example_error": True,
     "show_signature": False,
+    "remove_config_comments": True,
     "write_computation_times": False,
     "log_level": {"backreference_missing": "info"},  # not every name has an example
 }

@@ -361,11 +361,11 @@ class SigmoidMLPEnsembleRegressor(
         >>> rng = np.random.default_rng(0)
         >>> X = rng.normal(size=(200, 2))
         >>> y = 3 * X[:, 0] - X[:, 1] + rng.normal(size=200)
-        >>> member = SigmoidMLPRegressor((), random_state=0)
+        >>> member = SigmoidMLPRegressor((), alpha=0.1, random_state=0)
         >>> SigmoidMLPEnsembleRegressor(member, n_estimators=2).fit(X, y).summary()
         ensemble        the mean of 2 fits
-        members         1: no hidden units; solver lm, ... iterations
-                        2: no hidden units; solver lm, ... iterations
+        members         1: no hidden units; solver lm, 1 iteration
+                        2: no hidden units; solver lm, 1 iteration
         noise           0.9990 (standard deviation)
         inputs          by relevance, how far they move the predictions (total 100 %):
                         x0                               76.5%  ##################

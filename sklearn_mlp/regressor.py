@@ -337,11 +337,11 @@ default="sigmoid"
 
     Notes
     -----
-    With rows of weight s (1 by default), the loss is
+    With rows of weight s (1 by default), the loss is ::
 
         L = 1/(2 Σs) Σᵢ sᵢ ‖ŷᵢ - yᵢ‖²  +  alpha/(2 Σs) ‖coefs‖².
 
-    The other losses replace ½ ‖ŷ - y‖² by a sum over the outputs. With e = ŷ - y, its terms are
+    The other losses replace ½ ‖ŷ - y‖² by a sum over the outputs. With e = ŷ - y, its terms are ::
 
         huber      ½ e² if abs(e) is at most δ, otherwise δ (abs(e) - δ/2)
         poisson    ŷ - y log ŷ + y log y - y, where ŷ = exp(z) of the network's output z
@@ -351,7 +351,7 @@ default="sigmoid"
     Where ``hidden_layer_sizes="auto"`` finds the width, the shares of the networks, all with the
     same number of hidden layers, are proportional to exp(merit / √(N/2)) for N rows, where the
     merit is the mean of the log evidence and the log leave-one-out density. With the shares p, the
-    mean and its variance are
+    mean and its variance are ::
 
         ŷ = Σ p_m ŷ_m,    σ² = Σ p_m σ_m² + Σ p_m (ŷ_m - ŷ)².
 
@@ -982,9 +982,9 @@ default="sigmoid"
         >>> rng = np.random.default_rng(0)
         >>> X = rng.normal(size=(200, 2))
         >>> y = 3 * X[:, 0] - X[:, 1] + rng.normal(size=200)
-        >>> SigmoidMLPRegressor((), random_state=0).fit(X, y).summary()
-        network         no hidden units; solver lm, ... iterations
-        log evidence    -293.7
+        >>> SigmoidMLPRegressor((), alpha=0.1, random_state=0).fit(X, y).summary()
+        network         no hidden units; solver lm, 1 iteration
+        log evidence    -293.9
         noise           0.9990 (standard deviation)
         parameters      3, of which the data determine 3.00
         posterior       of all parameters, from 200 rows

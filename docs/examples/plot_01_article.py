@@ -101,7 +101,7 @@ figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
 curve = np.sqrt(2 * np.array(descent.loss_curve_))
 axes[0].loglog(np.arange(1, len(curve) + 1), curve)
 axes[0].axhline(0.0514, color="grey", linestyle=":")
-axes[0].text(20, 0.056, "where the article stops", va="bottom", color="grey")
+axes[0].text(20, 0.056, "where the\narticle stops", va="bottom", color="grey")
 axes[0].set(title="Gradient descent", xlabel="epoch", ylabel="RMSE")
 for ax, name, model in zip(axes[1:], ["Gradient descent", "Default"], [descent, default]):
     ax.scatter(y_new, model.predict(X_new) - y_new, s=4)

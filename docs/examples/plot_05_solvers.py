@@ -5,7 +5,7 @@ What the solvers do
 One network, one seed, four training rules. Gradient descent over all rows ("gd") is slow.
 Minibatches ("adam") and quasi-Newton ("lbfgs") need a hundred iterations or more to come close to
 the noise level. Levenberg-Marquardt ("lm") needs ten. Here all but "gd" end close to the noise
-level. So on noisy data an exact solver gains the last per cent, and has nothing to tune.
+level. So on noisy data an exact solver gains the last few per cent, and has nothing to tune.
 """
 
 # %%
@@ -46,7 +46,7 @@ for solver, model in models.items():
 # ----------
 # The training error at each iteration, in standard deviations of y. Here an iteration of "adam"
 # is ten steps, and an iteration of "lm" takes longer than one of the others. Compare the seconds
-# above.
+# above. The dotted red line is what "lm" maximises, the log evidence, on the axis on the right.
 
 import matplotlib.pyplot as plt
 

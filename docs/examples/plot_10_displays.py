@@ -58,7 +58,8 @@ plt.show()
 
 # %%
 # The predictions and their intervals along one input. The other inputs vary too, so that
-# observations scatter. Of so many rows the running medians are drawn.
+# observations scatter. Of so many rows the running medians are drawn. The legend counts each row in
+# its own interval.
 
 PredictionIntervalDisplay.from_estimator(model, X, y, feature="b")
 plt.show()

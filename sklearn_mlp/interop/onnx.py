@@ -80,7 +80,7 @@ def to_onnx(
 
     Notes
     -----
-    **The graph computes in double precision, whatever the `dtype`**; only the outputs are
+    **The graph computes in double precision, whatever the dtype**; only the outputs are
     rounded. The first layer acts on raw data, where it subtracts large numbers from each other.
     For columns with a mean of 1,000 times their standard deviation, single precision would be
     wrong by 5e-4 standard deviations, instead of 1e-7. The speed is that of NumPy in float64. If
