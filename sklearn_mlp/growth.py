@@ -219,6 +219,9 @@ class Growth:
     spent: float = field(default=0.0, init=False)
     """What the steps have cost so far."""
 
+    is_short: bool = field(default=False, init=False)
+    """Whether the data determine most parameters, and more units are too expensive."""
+
     def run(self, members: Sequence[Member], monitor: Monitor, *, widen: bool) -> list[Member]:
         """The members after the last level, with their shares.
 
@@ -246,6 +249,7 @@ class Growth:
             if monitor.stopped or monitor.interrupted:
                 return list(members)
         self.spent = 0.0
+        self.is_short = widen
         for _ in range(WIDENINGS if widen and n_rows in numbers else 0):
             wider, left = self._widened(_best(members)), LEVEL_COST - self.spent
             if wider is None or monitor.stopped or monitor.interrupted:
@@ -255,7 +259,9 @@ class Growth:
             new = self._level([wider], self.sample.rows, left, monitor)
             before, members = members, shared_out([*members, *new])
             if not self._is_better(members, before):
+                self.is_short = False
                 break
+        self.is_short &= _lacks_units(_best(members))
         return list(members)
 
     def again(self, members: Sequence[Member], monitor: Monitor) -> list[Member]:
@@ -384,10 +390,9 @@ class Growth:
 
     def _widened(self, member: Member) -> Member | None:
         """The network with as many units again; None if there is no need, or no room."""
-        network, posterior = member.network, member.posterior
-        alive = reads(member)
-        if posterior.n_effective_parameters < DETERMINED * in_use(network, alive).n_parameters:
+        if not _lacks_units(member):
             return None
+        network, posterior, alive = member.network, member.posterior, reads(member)
         *hidden, _ = network.layer_sizes[1:]
         for part in PARTS_ADDED:
             wide = [n + int(part * n) for n in hidden]
@@ -490,6 +495,12 @@ def with_all_inputs(member: Member, varies: BoolArray) -> Member:
         return member
     whole = spread(network, member.posterior, varies)
     return replace(member, network=network.whole, posterior=whole)
+
+
+def _lacks_units(member: Member) -> bool:
+    """Whether the data determine so many parameters that more units may help."""
+    n_parameters = in_use(member.network, reads(member)).n_parameters
+    return member.posterior.n_effective_parameters >= DETERMINED * n_parameters
 
 
 def _best(members: Sequence[Member]) -> Member:

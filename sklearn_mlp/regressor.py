@@ -22,6 +22,7 @@ from ._typing import FloatArray, MatrixLike
 from ._warnings import warn
 from .activations import ACTIVATIONS
 from .callbacks import CallbackSupportMixin, Task, begin_fit, restore
+from .committee import units_of
 from .data import (
     Given,
     checked_inputs,
@@ -36,10 +37,9 @@ from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
-from .noise import VaryingNoise
 from .overflow import unwarned
-from .posterior import Posterior
 from .progress import Progress
+from .rival import most_epochs
 from .summary import in_words, say_summary
 from .training import (
     FIRST_ORDER,
@@ -47,10 +47,12 @@ from .training import (
     LeftOff,
     Plan,
     Start,
+    Trained,
     choose_networks,
     choose_rule,
     refuse_lm_without_memory,
     refuse_solver_without_loss,
+    rule_by_held_out_rows,
     score_and_loss,
 )
 
@@ -643,8 +645,8 @@ default="sigmoid"
             )
             for stale in ("_left_off", "_hindsight", "architectures_"):
                 self.__dict__.pop(stale, None)
-            self.__dict__.update(_fitted_attributes(plan, monitor, **vars(trained)))
-            if self.verbose and trained.tried:
+            self.__dict__.update(_fitted_attributes(plan, monitor, trained.w, trained))
+            if self.verbose and (trained.tried or plan.is_rival):
                 print(f"\nfitted: {in_words(self)}")
             if self.verbose and trained.noise is not None:
                 weighted = plan.noise is not None
@@ -693,7 +695,18 @@ default="sigmoid"
             data = hold_out(data, rule.held_out, loss, rng)
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
-        return Plan(network, data, loss, rule, start, rng, noise_kind)
+        plan = Plan(network, data, loss, rule, start, rng, noise_kind)
+        begins_on_few = bool(networks) or rule.n_first < data.rows.n_rows
+        if self.solver == "auto" and rule.by_evidence and loss.is_quadratic and begins_on_few:
+            plan = replace(plan, rival=partial(self._plan_of_rival, plan))
+        return plan
+
+    def _plan_of_rival(self, plan: Plan) -> Plan:
+        """The plan to train the network by first order, with some of the rows held out."""
+        n_rows = plan.data.rows.n_rows
+        rule = rule_by_held_out_rows(self, n_rows, min(self.max_iter, most_epochs(n_rows)))
+        data = hold_out(plan.data, rule.held_out, plan.loss, plan.rng)
+        return replace(plan, data=data, rule=rule, is_rival=True)
 
     def _noise_kind(self, *, one_epoch: bool) -> str:
         """What `noise` means here. It is constant where no varying noise can be estimated."""
@@ -1161,18 +1174,14 @@ def _fitted_attributes(
     plan: Plan,
     monitor: Monitor,
     w: FloatArray,
-    posterior: Posterior | None = None,
-    relevances: FloatArray | None = None,
-    left_off: LeftOff | None = None,
-    tried: list[dict[str, Any]] | None = None,
-    hindsight: Hindsight | None = None,
-    noise: VaryingNoise | None = None,
+    trained: Trained | None = None,
 ) -> dict[str, Any]:
     """The fitted attributes for the weights ``w``, at the end of training or on the way."""
+    found = Trained(w) if trained is None else trained
     network, data, watched = monitor.network or plan.network, plan.data, monitor.early_stopping
     link = plan.loss.out_activation
     model = Model.of_training(
-        network, w, data.units, data.dtype, link, posterior, relevances, noise,
+        network, w, data.units, data.dtype, link, found.posterior, found.relevances, found.noise,
         plan.loss.power or 0,
     )  # fmt: skip
     attributes = {
@@ -1190,7 +1199,11 @@ def _fitted_attributes(
         "n_layers_": len(network.layer_sizes),
         "n_outputs_": data.n_outputs,
     }
-    more = {"_left_off": left_off, "_hindsight": hindsight, "architectures_": tried}
+    more = {
+        "_left_off": found.left_off,
+        "_hindsight": found.hindsight,
+        "architectures_": found.tried,
+    }
     return attributes | {name: value for name, value in more.items() if value is not None}
 
 
@@ -1201,7 +1214,10 @@ def _heading(plan: Plan) -> str:
         return "rows weighted by the precision of their noise"
     if held_out is None or not plan.rule.held_out:
         return ""
-    return f"{held_out.n_rows:,} of {rows.n_rows + held_out.n_rows:,} rows are held out"
+    held_out_rows = f"{held_out.n_rows:,} of {rows.n_rows + held_out.n_rows:,} rows are held out"
+    if plan.is_rival:
+        return f"{units_of(plan.network)} units by first order; {held_out_rows}"
+    return held_out_rows
 
 
 def _rmse(plan: Plan) -> Callable[[FloatArray, float], float] | None:

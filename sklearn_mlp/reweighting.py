@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import NamedTuple
 
 from ._warnings import warn
 from .committee import TRUSTED, MixturePosterior
@@ -31,9 +30,10 @@ from .noise import (
     mean_square,
     weighted,
 )
+from .rival import best_of_rivals
 from .rows import one_blas_thread
 from .solvers.log_variance import estimate
-from .training import Plan, Trained, train
+from .training import Fit, Plan, Trained, train
 
 MOST_ROUNDS = 2
 """The largest number of times that the mean is trained again."""
@@ -47,14 +47,6 @@ that they can is the mean of the noise's variances times the mean of their inver
 
 SETTLED = 0.2
 """A noise whose log variance moves by less, in the root mean square over the rows, has settled."""
-
-
-class Fit(NamedTuple):
-    """A mean, how it was trained, and its noise."""
-
-    plan: Plan
-    monitor: Monitor
-    trained: Trained
 
 
 def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> Fit:
@@ -80,8 +72,9 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
 
 
 def _fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> Fit:
-    best = Fit(plan, monitor, train(plan, monitor))
-    if plan.noise_kind == "constant" or _is_cut_short(best):
+    best = best_of_rivals(Fit(plan, monitor, train(plan, monitor)), monitor_of)
+    plan = best.plan
+    if plan.noise_kind == "constant" or best.is_cut_short:
         return best
     few, in_hindsight = plan.rows.total_weight < LEAST_ROWS, plan.rule.name != "lm"
     if plan.noise_kind == "auto" and (few or in_hindsight):
@@ -109,7 +102,7 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
     del first  # of these only the best is needed, and each has a matrix over the weights
     for _ in range(MOST_ROUNDS):
         fitted, caught = _anew(plan, trained, found, monitor_of)
-        if _is_cut_short(fitted):
+        if fitted.is_cut_short:
             _warn_again(caught)
             return
         fitted = _with_posterior(fitted)
@@ -125,11 +118,6 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
         if differ(again.variance[i], found.variance[j], s) < SETTLED:
             return
         trained, residuals, found = fitted.trained, after, again
-
-
-def _is_cut_short(fitted: Fit) -> bool:
-    """Whether a callback or the user has ended the training."""
-    return fitted.monitor.stopped or fitted.monitor.interrupted
 
 
 def _with_posterior(fitted: Fit) -> Fit:

@@ -164,13 +164,14 @@ def _say_architectures(say: Say, tried: Sequence[dict[str, Any]], *, standardize
     for one in tried:
         key = one["hidden_layer_sizes"], one["n_rows"]
         share, evidence = found.get(key, (0.0, -np.inf))
-        found[key] = share + one["share"], max(evidence, one["log_evidence"])
+        found[key] = share + one["share"], np.fmax(evidence, one["log_evidence"])
     if not found:
         return
     label = "log evidence (z-scores)" if standardize else "log evidence"
     say(f"{'tried':<{LABEL}}{'units':<12}{'rows':>12}{label:>25}{'share':>9}")
     for (sizes, n_rows), (share, evidence) in list(found.items())[:MOST_ARCHITECTURES]:
         units = " + ".join(map(str, sizes)) or "none"
-        say(f"{'':<{LABEL}}{units:<12}{n_rows:>12,}{number(evidence):>25}{share:>9.0%}")
+        known = number(evidence) if np.isfinite(evidence) else "by held-out rows"
+        say(f"{'':<{LABEL}}{units:<12}{n_rows:>12,}{known:>25}{share:>9.0%}")
     if (more := len(found) - MOST_ARCHITECTURES) > 0:
         say(f"{'':<{LABEL}}and {more:,} more")

@@ -75,6 +75,10 @@ AUTO_LBFGS_ROWS = 10_000
 """Otherwise ``solver="auto"`` is "lbfgs" up to this many rows, and "adam" above. With
 ``alpha="auto"`` it is "adam" for fewer rows too, and some are held out (:func:`_holds_out`)."""
 
+AMPLE_ROWS = 5
+"""So many rows for each parameter are enough to begin with: of the network that is given, or of the
+second one of the ladder."""
+
 AUTO_HIDDEN = (50,)
 """``hidden_layer_sizes="auto"`` where no evidence finds the width."""
 
@@ -263,19 +267,15 @@ def choose_rule(
     on_all_rows = goes_on or one_epoch or estimator.early_stopping
     name = solver_name(estimator, network, n_rows, one_epoch=one_epoch, on_all_rows=on_all_rows)
     name = "lm" if networks else name
-    held_out = 0.0
     if _holds_out(estimator, name, n_rows, network) and not one_epoch:
-        name, held_out = "adam", held_out_rule.HELD_OUT
+        return rule_by_held_out_rows(estimator, n_rows, estimator.max_iter, goes_on=goes_on)
     max_iter = 1 if one_epoch and name != "lm" else estimator.max_iter
     by_evidence = name == "lm" and estimator.alpha == "auto"
     if estimator.alpha != "auto":
         alpha = float(estimator.alpha)
     else:
-        alpha = 0.0 if by_evidence or held_out else AUTO_ALPHA
+        alpha = 0.0 if by_evidence else AUTO_ALPHA
     make = partial(make_solver, estimator, name, n_rows, max_iter)
-    if held_out:
-        kind = HeldOutContinuation if goes_on else HeldOutDescent
-        make = partial(make_held_out_solver, kind, estimator, n_rows, max_iter)
     n_init = 1 if one_epoch else estimator.n_init
     n_first = n_rows
     if networks:
@@ -284,9 +284,17 @@ def choose_rule(
         cost = step_cost(n_rows, network.n_parameters, network.layer_sizes[-1])
         if cost > AUTO_LM_COST:
             n_first = rows_to_begin_with(n_rows, network, FEW_ROWS_COST)
-    return Rule(
-        name, alpha, max_iter, n_init, by_evidence, make, n_first, networks, held_out=held_out
-    )
+    return Rule(name, alpha, max_iter, n_init, by_evidence, make, n_first, networks)
+
+
+def rule_by_held_out_rows(
+    estimator: Regressor, n_rows: int, max_iter: int, *, goes_on: bool = False
+) -> Rule:
+    """The rule of first-order training whose penalty held-out rows set."""
+    kind = HeldOutContinuation if goes_on else HeldOutDescent
+    make = partial(make_held_out_solver, kind, estimator, n_rows, max_iter)
+    n_init, held_out = estimator.n_init, held_out_rule.HELD_OUT
+    return Rule("adam", 0.0, max_iter, n_init, False, make, n_rows, held_out=held_out)
 
 
 def choose_networks(
@@ -452,7 +460,8 @@ class Plan:
     """The network to train, its data, its loss, the rule, and the start.
 
     It also says whether the noise is "constant", "varying", or "auto", and has the noise that the
-    rows are weighted by, if any.
+    rows are weighted by, if any. And it makes the plan of a rival, if there may be one, or is such
+    a plan: see :mod:`~sklearn_mlp.rival`.
     """
 
     network: Network
@@ -463,6 +472,8 @@ class Plan:
     rng: RandomState
     noise_kind: str = "constant"
     noise: VaryingNoise | None = None
+    rival: "Callable[[], Plan] | None" = None
+    is_rival: bool = False
 
     def objective(self, network: Network | None = None, rows: Rows | None = None) -> Objective:
         """The objective that training minimises, by default of the network over all rows."""
@@ -544,15 +555,32 @@ class Trained:
         What the posterior is computed from when it is asked for.
     noise : VaryingNoise or None
         The noise, if it varies.
+    is_short : bool
+        Whether second-order training could not afford what the data may need: enough rows to begin
+        with, or more units.
     """
 
     w: FloatArray
-    posterior: Posterior | None
-    relevances: FloatArray | None
-    left_off: LeftOff | None
+    posterior: Posterior | None = None
+    relevances: FloatArray | None = None
+    left_off: LeftOff | None = None
     tried: list[dict[str, Any]] | None = None
     hindsight: Hindsight | None = None
     noise: VaryingNoise | None = None
+    is_short: bool = False
+
+
+class Fit(NamedTuple):
+    """What was trained, how, and with what result."""
+
+    plan: Plan
+    monitor: Monitor
+    trained: Trained
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a callback or the user has ended the training."""
+        return self.monitor.stopped or self.monitor.interrupted
 
 
 def train(plan: Plan, monitor: Monitor) -> Trained:
@@ -610,7 +638,13 @@ def _train(plan: Plan, monitor: Monitor) -> Trained:
     if posterior is None:
         return _in_hindsight(plan, w, monitor, left_off)
     importances = relevances(plan.objective(), posterior.w)
-    return Trained(w, posterior, importances, left_off, noise=plan.noise)
+    is_short = _begins_on_few(sample, plan.network)
+    return Trained(w, posterior, importances, left_off, noise=plan.noise, is_short=is_short)
+
+
+def _begins_on_few(sample: Sample, network: Network) -> bool:
+    """Whether training begins on some of the rows, and they are few for the parameters."""
+    return not sample.is_all and sample.n_first < AMPLE_ROWS * network.n_parameters
 
 
 def _in_hindsight(plan: Plan, w: FloatArray, monitor: Monitor, left_off: LeftOff | None) -> Trained:
@@ -686,14 +720,12 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         may_be_linear=sample.is_all,
     )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        tried = []
-        if known:
-            members = Growth(solver, sample, plan.objective).again(known, monitor)
-        else:
-            members = climb.run(plan.rule.networks, monitor)
+        tried, growth = [], Growth(solver, sample, plan.objective)
+        networks = plan.rule.networks
+        members = growth.again(known, monitor) if known else climb.run(networks, monitor)
         if not (known or sample.is_all or monitor.interrupted or monitor.stopped):
             tried = [replace(member, share=0.0) for member in members]
-            members = Growth(solver, sample, plan.objective).run(members, monitor, widen=True)
+            members = growth.run(members, monitor, widen=True)
         if not plan.loss.is_quadratic:
             members = [m.with_normalizer(plan.objective(m.network)) for m in members]
         tried += members
@@ -715,6 +747,7 @@ def _climb(plan: Plan, monitor: Monitor) -> Trained:
         None,
         [member.as_tried(plan.noise) for member in tried],
         noise=plan.noise,
+        is_short=growth.is_short or _begins_on_few(sample, networks[:2][-1]),
     )
 
 
