@@ -96,8 +96,10 @@ class SigmoidMLPRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin
         mean of those with one hidden layer or, if that is clearly better, of those with two. It
         is one network with as many layers: `architectures_` says what was tried, and `weights_`
         has the shapes that were found. Up to some 2,000 rows a linear function is tried too, and
-        taken if it is as good; then there is no hidden layer. Elsewhere "auto" is ``(50,)``. Under
-        `warm_start` and :meth:`partial_fit` it keeps the shapes of `weights_`.
+        taken if it is as good; then there is no hidden layer. On more rows of many columns, 50
+        units are trained by "adam" too if `solver` is "auto", and taken if they are clearly better
+        on held-out rows. Elsewhere "auto" is ``(50,)``. Under `warm_start` and :meth:`partial_fit`
+        it keeps the shapes of `weights_`.
     activation : {"sigmoid", "logistic", "tanh", "relu", "softplus", "identity"}, \
 default="sigmoid"
         Activation of the hidden layers. "logistic" is another name for "sigmoid".
@@ -132,6 +134,8 @@ default="sigmoid"
           parameters are in reach, with any number of rows: training begins on some of the rows,
           and goes on with more. So are all networks with fewer than some hundred rows. With a
           number as `alpha`, P² (n_samples + P) must be at most 4e9, with P parameters.
+          Where "lm" begins on few rows for its parameters, or more units are too expensive, "adam"
+          trains a rival with held-out rows, which is taken if it is clearly better on these.
 
         "lm" does not support the "pinball" loss, which has no curvature. "lbfgs" needs a
         continuous gradient. It minimises "pinball" with its kink rounded, over a width that
@@ -261,6 +265,9 @@ default="sigmoid"
         - "n_effective_parameters", the number of parameters that the data determine;
         - "share", the weight in the mean. The shares sum to one. Networks with another number of
           hidden layers than the mean have none.
+
+        A network that was trained by "adam" and taken for its error on held-out rows comes last,
+        with the share 1 and without these measures (NaN).
     loss_ : float
         The loss at the last iteration.
     best_loss_ : float or None
