@@ -3,6 +3,8 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -23,3 +25,20 @@ def warn(message: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PASSED_OVER):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+Caught = list[warnings.WarningMessage]
+
+
+@contextmanager
+def held_back() -> Iterator[Caught]:
+    """Hold warnings back, for :func:`warn_again` or for nobody."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+
+
+def warn_again(caught: Caught) -> None:
+    """Warn as the code that was held back has."""
+    for warning in caught:
+        warn(str(warning.message), warning.category)

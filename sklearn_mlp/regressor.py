@@ -50,6 +50,7 @@ from .training import (
     Trained,
     choose_networks,
     choose_rule,
+    may_have_a_rival,
     refuse_lm_without_memory,
     refuse_solver_without_loss,
     rule_by_held_out_rows,
@@ -703,8 +704,7 @@ default="sigmoid"
         if rule.name == "lm":  # whose products square the condition number
             data = data.in_dtype(np.float64)
         plan = Plan(network, data, loss, rule, start, rng, noise_kind)
-        begins_on_few = bool(networks) or rule.n_first < data.rows.n_rows
-        if self.solver == "auto" and rule.by_evidence and loss.is_quadratic and begins_on_few:
+        if may_have_a_rival(self, plan):
             plan = replace(plan, rival=partial(self._plan_of_rival, plan))
         return plan
 

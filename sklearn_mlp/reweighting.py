@@ -11,12 +11,11 @@ squares have the smaller error, even in the unweighted mean square. So the new m
 its leave-one-out errors are no larger.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 
-from ._warnings import warn
+from ._warnings import Caught, held_back, warn, warn_again
 from .committee import TRUSTED, MixturePosterior
 from .hindsight import Hindsight
 from .monitor import Monitor
@@ -30,7 +29,7 @@ from .noise import (
     mean_square,
     weighted,
 )
-from .rival import best_of_rivals
+from .rival import best_fit
 from .rows import one_blas_thread
 from .solvers.log_variance import estimate
 from .training import Fit, Plan, Trained, train
@@ -72,7 +71,7 @@ def fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> 
 
 
 def _fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> Fit:
-    best = best_of_rivals(Fit(plan, monitor, train(plan, monitor)), monitor_of)
+    best = best_fit(plan, monitor, monitor_of)
     plan = best.plan
     if plan.noise_kind == "constant" or best.is_cut_short:
         return best
@@ -103,14 +102,14 @@ def _with_noise(first: Fit, monitor_of: Callable[[Plan], Monitor]) -> Iterator[F
     for _ in range(MOST_ROUNDS):
         fitted, caught = _anew(plan, trained, found, monitor_of)
         if fitted.is_cut_short:
-            _warn_again(caught)
+            warn_again(caught)
             return
         fitted = _with_posterior(fitted)
         after = _residuals(fitted, plan)
         again = estimate(after)
         if again is None or not _is_kept(fitted, after, again, residuals, found):
             return  # without its warnings
-        _warn_again(caught)
+        warn_again(caught)
         noise = again.noise.weighted_as(found.noise)
         yield fitted._replace(trained=replace(fitted.trained, noise=noise))
         i, j = in_both(after, residuals)
@@ -183,12 +182,9 @@ def _determined(fitted: Fit) -> float:
     return posterior.n_effective_parameters / (posterior.n * len(posterior.beta))
 
 
-Warnings = list[warnings.WarningMessage]
-
-
 def _anew(
     plan: Plan, before: Trained, found: Estimate, monitor_of: Callable[[Plan], Monitor]
-) -> tuple[Fit, Warnings]:
+) -> tuple[Fit, Caught]:
     """Train the mean on rows that are weighted by the precision of their noise; its warnings.
 
     The networks of a ladder go on from where they are.
@@ -199,15 +195,9 @@ def _anew(
     known = posterior.members if isinstance(posterior, MixturePosterior) else ()
     again = replace(plan, data=data, rule=replace(plan.rule, known=known), noise=noise)
     monitor = monitor_of(again)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with held_back() as caught:
         trained = train(again, monitor)
     if tried is not None and trained.tried is not None:
         left = [one for one in tried if not one["share"]]
         trained = replace(trained, tried=left + trained.tried)
     return Fit(again, monitor, trained), caught
-
-
-def _warn_again(caught: Warnings) -> None:
-    for warning in caught:
-        warn(str(warning.message), warning.category)

@@ -10,7 +10,6 @@ fraction of the time. It is taken if it is clearly better on the rows that it he
 network has seen these rows, so its errors are those by leaving out each of them.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._typing import FloatArray
-from ._warnings import warn
+from ._warnings import held_back, warn, warn_again
 from .monitor import Monitor
 from .noise import Residuals, gain_and_error
 from .objective import Predictions
@@ -41,37 +40,48 @@ def most_epochs(n_rows: int) -> int:
     return max(LEAST_EPOCHS, MOST_PASSES // n_rows)
 
 
-def best_of_rivals(fitted: Fit, monitor_of: Callable[[Plan], Monitor]) -> Fit:
-    """The fit, or that of its rival if this is clearly better.
+def best_fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> Fit:
+    """Train, and train a rival too if there is need of one. The better of both, with its warnings.
 
     Parameters
     ----------
-    fitted : Fit
+    plan : Plan
+    monitor : Monitor
     monitor_of : callable
-        From the plan of another training to its monitor.
+        From the plan of a rival to its monitor.
     """
-    if fitted.plan.rival is None or not fitted.trained.is_short or fitted.is_cut_short:
-        return fitted
-    plan = fitted.plan.rival()
+    if plan.rival is None:
+        return Fit(plan, monitor, train(plan, monitor))
+    with held_back() as caught:
+        first = Fit(plan, monitor, train(plan, monitor))
+    rival = None
+    if first.trained.is_short and not first.is_cut_short:
+        rival = _better_rival(first, plan.rival(), monitor_of)
+    if rival is None:
+        warn_again(caught)
+    return rival or first
+
+
+def _better_rival(first: Fit, plan: Plan, monitor_of: Callable[[Plan], Monitor]) -> Fit | None:
+    """The rival if it is clearly better, with its warnings."""
     monitor = monitor_of(plan)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with held_back() as caught:
             rival = Fit(plan, monitor, train(plan, monitor))
             if rival.is_cut_short:
                 raise KeyboardInterrupt
-            is_better = _is_better(rival, fitted)
+            is_better = _is_better(rival, first)
     except KeyboardInterrupt:
         warn("Training was interrupted; the best model so far is kept.", UserWarning)
-        fitted.monitor.interrupted = True
-        return fitted
+        first.monitor.interrupted = True
+        return None
+    except ValueError:  # it has diverged, which happens with a high learning_rate_init
+        return None
     if not is_better:
-        return fitted
-    has_all_epochs = plan.rule.max_iter == fitted.plan.rule.max_iter
-    for warning in caught:
-        if has_all_epochs or warning.category is not ConvergenceWarning:
-            warn(str(warning.message), warning.category)
-    return rival._replace(trained=replace(rival.trained, tried=_tried(rival, fitted)))
+        return None
+    own_limit = plan.rule.max_iter < first.plan.rule.max_iter  # which the user cannot raise
+    warn_again([w for w in caught if not (own_limit and w.category is ConvergenceWarning)])
+    return rival._replace(trained=replace(rival.trained, tried=_tried(rival, first)))
 
 
 def _is_better(rival: Fit, fitted: Fit) -> bool:

@@ -583,6 +583,14 @@ class Fit(NamedTuple):
         return self.monitor.stopped or self.monitor.interrupted
 
 
+def may_have_a_rival(estimator: Regressor, plan: Plan) -> bool:
+    """Whether the user leaves the solver open, and second order may be short of something."""
+    rule, n_rows = plan.rule, plan.data.rows.n_rows
+    is_open = estimator.solver == "auto" and rule.by_evidence and plan.loss.is_quadratic
+    may_be_short = bool(rule.networks) or rule.n_first < n_rows
+    return is_open and may_be_short and n_rows >= held_out_rule.LEAST_ROWS
+
+
 def train(plan: Plan, monitor: Monitor) -> Trained:
     """Train from each start and keep the best, by held-out rows, by the evidence, or by the loss.
 

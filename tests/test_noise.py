@@ -33,7 +33,6 @@ from sklearn_mlp.rows import Block, Rows, Work
 from sklearn_mlp.solvers import LevenbergMarquardt
 from sklearn_mlp.solvers.between_rows import LEAST_UNIT
 from sklearn_mlp.solvers.log_variance import CONSTANTS, estimate, with_constant, without_own_fold
-from sklearn_mlp.training import train
 from tests.helpers import fitted
 
 
@@ -278,15 +277,10 @@ def test_a_training_that_is_not_kept_does_not_warn(monkeypatch: pytest.MonkeyPat
 def test_an_interruption_of_the_second_training_keeps_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trained = []
+    def interrupt(plan: Any, monitor: Any) -> Any:
+        raise KeyboardInterrupt
 
-    def train_once(plan: Any, monitor: Any) -> Any:
-        trained.append(plan)
-        if len(trained) == 2:
-            raise KeyboardInterrupt
-        return train(plan, monitor)
-
-    monkeypatch.setattr("sklearn_mlp.reweighting.train", train_once)
+    monkeypatch.setattr("sklearn_mlp.reweighting.train", interrupt)
     with pytest.warns(UserWarning, match="interrupted"):
         model = single().fit(X, y)
     constant = single(noise="constant").fit(X, y)

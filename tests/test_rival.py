@@ -192,6 +192,26 @@ def test_a_rival_that_its_own_limit_ends_does_not_warn(monkeypatch: pytest.Monke
     assert model.n_iter_ <= 120
 
 
+@pytest.mark.usefixtures("small_ladder")
+def test_a_rival_that_diverges_leaves_the_other() -> None:
+    X, y = waves()
+    model = SigmoidMLPRegressor(learning_rate_init=1e300, random_state=0)
+    model.fit(X[:N_ROWS], y[:N_ROWS])
+    assert model.solver_ == "lm"
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+@pytest.mark.usefixtures("small_ladder")
+def test_only_the_one_that_is_taken_warns(is_better: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = waves()
+    monkeypatch.setattr(rival, "_is_better", lambda *_: is_better)
+    name = "adam" if is_better else "lm"
+    model = SigmoidMLPRegressor(max_iter=8, noise="constant", random_state=0)
+    with pytest.warns(ConvergenceWarning, match=f"{name} has not converged in") as caught:
+        model.fit(X[:N_ROWS], y[:N_ROWS])
+    assert len(caught) == 1
+
+
 def test_many_rows_are_seen_by_the_rival_a_few_times() -> None:
     assert rival.most_epochs(1_500) > 200  # the default of max_iter
     assert rival.most_epochs(40_000) == 100
