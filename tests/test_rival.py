@@ -141,13 +141,11 @@ def test_a_given_network_has_a_rival_where_it_begins_on_few_rows(
     """The rival has the same units. Without levels it wins against training on 20 rows."""
     monkeypatch.setattr(training, "AUTO_LM_COST", 1)
     monkeypatch.setattr(training, "rows_to_begin_with", lambda *_: 20)
+    monkeypatch.setattr(growth, "LEVEL_COST", 0)
     X, y = waves()
     model = fitted(SigmoidMLPRegressor((10,), random_state=0), X[:N_ROWS], y[:N_ROWS])
     ((new, _),) = compared
     assert new.plan.network.layer_sizes == (4, 10, 1)
-    assert model.solver_ == "lm"  # since the levels bring it to all rows
-    monkeypatch.setattr(growth, "LEVEL_COST", 0)
-    model = fitted(SigmoidMLPRegressor((10,), random_state=0), X[:N_ROWS], y[:N_ROWS])
     assert model.solver_ == "adam"
     assert not hasattr(model, "architectures_")
 
