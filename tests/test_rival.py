@@ -141,7 +141,7 @@ def test_a_given_network_has_a_rival_where_it_begins_on_few_rows(
     """The rival has the same units. Without levels it wins against training on 20 rows."""
     monkeypatch.setattr(training, "AUTO_LM_COST", 1)
     monkeypatch.setattr(training, "rows_to_begin_with", lambda *_: 20)
-    monkeypatch.setattr(growth, "LEVEL_COST", 0)
+    monkeypatch.setattr(growth, "levels", lambda *_: [])
     X, y = waves()
     model = fitted(SigmoidMLPRegressor((10,), random_state=0), X[:N_ROWS], y[:N_ROWS])
     ((new, _),) = compared
