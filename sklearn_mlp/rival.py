@@ -90,10 +90,8 @@ def _is_better(rival: Fit, fitted: Fit) -> bool:
     assert held_out is not None
     units = fitted.plan.data.units
     rows = held_out.in_units(units).in_dtype(np.float64)
-    objective, posterior = (
-        fitted.plan.objective(fitted.monitor.network, rows),
-        fitted.trained.posterior,
-    )
+    objective = fitted.plan.objective(fitted.monitor.network, rows)
+    posterior = fitted.trained.posterior
     assert posterior is not None
     before = Residuals.of(posterior, objective, rows)
     after = _errors(rival, held_out.at_hand())[before.positions]

@@ -584,11 +584,10 @@ class Fit(NamedTuple):
 
 
 def may_have_a_rival(estimator: Regressor, plan: Plan) -> bool:
-    """Whether the user leaves the solver open, and second order may be short of something."""
+    """Whether the user leaves the solver open, and second order begins on some of the rows."""
     rule, n_rows = plan.rule, plan.data.rows.n_rows
     is_open = estimator.solver == "auto" and rule.by_evidence and plan.loss.is_quadratic
-    may_be_short = bool(rule.networks) or rule.n_first < n_rows
-    return is_open and may_be_short and n_rows >= held_out_rule.LEAST_ROWS
+    return is_open and rule.n_first < n_rows and n_rows >= held_out_rule.LEAST_ROWS
 
 
 def train(plan: Plan, monitor: Monitor) -> Trained:
