@@ -85,7 +85,11 @@ def _better_rival(first: Fit, plan: Plan, monitor_of: Callable[[Plan], Monitor])
 
 
 def _is_better(rival: Fit, fitted: Fit) -> bool:
-    """Whether the squared error of the rival is clearly lower on the rows that it held out."""
+    """Whether the squared error of the rival is clearly lower on the rows that it held out.
+
+    If the errors by leaving out cannot be trusted at any of them, those of the other network are
+    as they are, which is in its favour.
+    """
     held_out = rival.plan.data.held_out
     assert held_out is not None
     units = fitted.plan.data.units
@@ -94,10 +98,15 @@ def _is_better(rival: Fit, fitted: Fit) -> bool:
     posterior = fitted.trained.posterior
     assert posterior is not None
     before = Residuals.of(posterior, objective, rows)
-    after = _errors(rival, held_out.at_hand())[before.positions]
+    after = _errors(rival, held_out.at_hand())
     after *= rival.plan.data.units.outputs.scale / units.outputs.scale
-    squares, new_squares = ((errors**2).sum(axis=1) for errors in (before.errors, after))
-    fall, uncertainty = gain_and_error(squares, new_squares, before.rows.weights_of_rows())
+    if len(before.positions):
+        errors, after, counted = before.errors, after[before.positions], before.rows
+    else:
+        counted = rows.at_hand()
+        errors = _errors(fitted, counted)
+    squares, new_squares = ((each**2).sum(axis=1) for each in (errors, after))
+    fall, uncertainty = gain_and_error(squares, new_squares, counted.weights_of_rows())
     return fall > LEAST_ERRORS * uncertainty
 
 
