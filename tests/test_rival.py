@@ -135,6 +135,32 @@ def test_errors_are_compared_on_the_held_out_rows(
     assert (before < 1.5 * plain + 1e-6).all()  # a little
 
 
+@pytest.mark.usefixtures("small_ladder")
+def test_errors_as_they_are_count_where_none_by_leaving_out_can_be_trusted(
+    compared: list[tuple[Fit, Fit]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without noise, where the leverage of every row can be 1 by its numbers."""
+    monkeypatch.setattr("sklearn_mlp.noise.MOST_LEVERAGE", -1.0)
+    seen: list[np.ndarray] = []
+
+    def spy(new: np.ndarray, old: np.ndarray, s: np.ndarray) -> tuple[float, float]:
+        seen.append(new)
+        return gain_and_error(new, old, s)
+
+    monkeypatch.setattr("sklearn_mlp.rival.gain_and_error", spy)
+    X, y = waves()
+    model = SigmoidMLPRegressor(noise="constant", random_state=0).fit(X[:N_ROWS], y[:N_ROWS])
+    ((new, old),) = compared
+    assert model.solver_ == "adam"
+    held_out = new.plan.data.held_out
+    assert held_out is not None
+    assert held_out.index is not None
+    lm = SigmoidMLPRegressor(noise="constant", solver="lm", random_state=0)
+    lm.fit(X[:N_ROWS], y[:N_ROWS])
+    errors = (lm.predict(X[held_out.index]) - y[held_out.index]) / old.plan.data.units.outputs.scale
+    np.testing.assert_allclose(seen[0], errors**2, rtol=1e-6, atol=1e-9)
+
+
 def test_a_given_network_has_a_rival_where_it_begins_on_few_rows(
     compared: list[tuple[Fit, Fit]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """First-order training whose penalty is set by held-out rows.
 
 Minibatch descent learns first what matters most, and the noise last. So some rows are held out, and
-the weights that predict them best are kept. Five things make these weights better than those of
+the weights that predict them best are kept. Four things make these weights better than those of
 Adam:
 
 - *Small first coefs.* Coefs grow only where the data require it, so those of irrelevant inputs stay
@@ -14,9 +14,6 @@ Adam:
 
   Adam has a v for each weight. There a coef that follows only noise moves as fast as any other.
 - *The mean of the weights* over about the last epoch. The last weights themselves jitter.
-- *Units around zero.* A sigmoid network is trained as the same function in terms of
-  tanh(z/2) = 2 σ(z) - 1, whose values have no common part that every step would have to move
-  around. The result is converted back.
 - *Rounds.* The first round measures how far each input moves the predictions (see
   :func:`~sklearn_mlp.model.relevances`). The second multiplies each input by that, and begins again
   from the first weights (compare Radhakrishnan et al., 2024). The later rounds do the same, with a
@@ -65,9 +62,6 @@ is learnt; at 1 irrelevant inputs cost more."""
 LEAST_FACTOR = 1e-3
 """The smallest factor of an input. The root mean square of all factors is 1."""
 
-SIGMOID = ("sigmoid", "logistic")
-"""The names of the activation in whose place tanh is trained."""
-
 BATCH_SIZE = 50
 """The most rows of a minibatch, """
 
@@ -86,14 +80,11 @@ class LayerwiseAdam(Adam):
     """Adam with one second moment for the coefs and one for the biases of each layer.
 
     The inputs are multiplied by a factor each. What the monitor judges is the running mean of the
-    weights, for the inputs without these factors, and for the network that was asked for.
+    weights, for the inputs without these factors.
 
     Parameters
     ----------
     network : Network
-        The one that was asked for, or the same function with tanh in place of the sigmoid.
-    is_centred : bool
-        Whether it is the latter.
     penalty : float
         The derivative of the penalty with respect to a coef is this times the coef.
     factors : array of shape (n_features,)
@@ -102,7 +93,6 @@ class LayerwiseAdam(Adam):
 
     _: KW_ONLY
     network: Network
-    is_centred: bool
     penalty: float
     factors: FloatArray
     mean: FloatArray | None = field(default=None, init=False)
@@ -144,44 +134,10 @@ class LayerwiseAdam(Adam):
         return [part for W in self.network.layers(w) for part in (W[:1], W[1:])]
 
     def judged(self, w: FloatArray) -> FloatArray:
-        """The mean of the last weights, for what they are asked for: without factors or tanh."""
+        """The mean of the last weights, for the inputs without their factors."""
         mean = (w if self.mean is None else self.mean).astype(self.factors.dtype)
-        layers = self.network.layers(mean)
-        layers[0][1:] *= self.factors[:, np.newaxis]
-        if self.is_centred:
-            from_tanh(layers)
+        self.network.layers(mean)[0][1:] *= self.factors[:, np.newaxis]
         return mean
-
-    def trained(self, judged: FloatArray) -> FloatArray:
-        """The weights of training, from those that are judged."""
-        w = judged.copy()
-        layers = self.network.layers(w)
-        if self.is_centred:
-            to_tanh(layers)
-        layers[0][1:] /= self.factors[:, np.newaxis]
-        return w
-
-
-def to_tanh(layers: list[FloatArray]) -> None:
-    """Convert the weights of a sigmoid network to those of tanh units, in place.
-
-    With σ(z) = ½ + ½ tanh(z/2), the coefs that read a unit are halved and their sum goes to the
-    bias, and what gives z is halved.
-    """
-    for W in layers[1:]:
-        W[1:] /= 2
-        W[0] += W[1:].sum(axis=0)
-    for W in layers[:-1]:
-        W /= 2
-
-
-def from_tanh(layers: list[FloatArray]) -> None:
-    """Convert the weights of a tanh network to those of sigmoid units, in place."""
-    for W in layers[:-1]:
-        W *= 2
-    for W in layers[1:]:
-        W[0] -= W[1:].sum(axis=0)
-        W[1:] *= 2
 
 
 @dataclass
@@ -216,8 +172,10 @@ class Round:
 
     def next_factors(self) -> FloatArray:
         """The factors of the inputs for the next round."""
-        w = self.rule.trained(self.best_weights).astype(self.objective.rows.dtype)
-        factors = self.rule.factors * relevances(self.objective, w)
+        objective = self.objective
+        w = self.best_weights.astype(objective.rows.dtype)
+        objective.network.layers(w)[0][1:] /= self.rule.factors[:, np.newaxis]
+        factors = self.rule.factors * relevances(objective, w)
         return np.maximum(factors / np.sqrt(np.mean(factors**2)), LEAST_FACTOR)
 
 
@@ -298,10 +256,7 @@ class HeldOutDescent(Solver):
         inputs = replace(units.inputs, scale=units.inputs.scale / factors)
         rows = objective.rows.in_units(replace(units, inputs=inputs, are_raw=False))
         rows = rows if units.are_raw else rows.in_dtype(np.float32)
-        first, is_centred = w.astype(rows.dtype), network.activation in SIGMOID
-        if is_centred:
-            network = Network(network.layer_sizes, "tanh")
-            to_tanh(network.layers(first))
+        first = w.astype(rows.dtype)
         network.layers(first)[0][1:] *= self.small_coefs
         rule = LayerwiseAdam(
             self.beta_1,
@@ -312,11 +267,10 @@ class HeldOutDescent(Solver):
             max_iter=self.max_iter,
             rng=self.rng,
             network=network,
-            is_centred=is_centred,
             penalty=strength / rows.total_weight,
             factors=factors,
         )
-        return Round(rule, objective.of(network).over(rows), first, monitor)
+        return Round(rule, objective.over(rows), first, monitor)
 
     @staticmethod
     def _run(this: Round, n_epochs: int, monitor: Monitor, attempts: Attempts[Round]) -> None:
