@@ -33,13 +33,14 @@ from .data import (
     prepare,
 )
 from .distributed import answers, checked_collections, is_dask
+from .growth import Sample
 from .hindsight import Hindsight
 from .losses import LOSSES, Loss, make_loss
 from .model import Model
 from .monitor import Monitor
 from .overflow import unwarned
 from .progress import Progress
-from .rival import most_epochs
+from .rival import most_epochs, rows_of_rival
 from .summary import in_words, say_summary
 from .training import (
     FIRST_ORDER,
@@ -710,9 +711,10 @@ default="sigmoid"
 
     def _plan_of_rival(self, plan: Plan) -> Plan:
         """The plan to train the network by first order, with some of the rows held out."""
-        n_rows = plan.data.rows.n_rows
+        n_rows = rows_of_rival(plan.data.rows.n_rows)
         rule = rule_by_held_out_rows(self, n_rows, min(self.max_iter, most_epochs(n_rows)))
-        data = hold_out(plan.data, rule.held_out, plan.loss, plan.rng)
+        data = replace(plan.data, rows=Sample(plan.data.rows, n_rows, plan.rng).first)
+        data = hold_out(data, rule.held_out, plan.loss, plan.rng)
         return replace(plan, data=data, rule=rule, is_rival=True)
 
     def _noise_kind(self, *, one_epoch: bool) -> str:

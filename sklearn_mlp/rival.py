@@ -29,7 +29,7 @@ MOST_PASSES = 4_000_000
 """The rival sees about so many rows in all, """
 
 LEAST_EPOCHS = 10
-"""but each of them so many times, if it needs to."""
+"""but each of them so many times, if it needs to. Of more than 400,000 rows it sees some."""
 
 LEAST_ERRORS = 2.0
 """By how much the rival must lower the squared error, in standard errors of the difference."""
@@ -38,6 +38,11 @@ LEAST_ERRORS = 2.0
 def most_epochs(n_rows: int) -> int:
     """How many epochs a rival has."""
     return max(LEAST_EPOCHS, MOST_PASSES // n_rows)
+
+
+def rows_of_rival(n_rows: int) -> int:
+    """How many of the rows a rival is trained on, and judged by."""
+    return min(n_rows, MOST_PASSES // LEAST_EPOCHS)
 
 
 def best_fit(plan: Plan, monitor: Monitor, monitor_of: Callable[[Plan], Monitor]) -> Fit:

@@ -243,6 +243,25 @@ def test_many_rows_are_seen_by_the_rival_a_few_times() -> None:
 
 
 @pytest.mark.usefixtures("small_ladder")
+def test_of_more_rows_the_rival_sees_some(
+    compared: list[tuple[Fit, Fit]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rival, "MOST_PASSES", 200_000)
+    monkeypatch.setattr(rival, "LEAST_EPOCHS", 200)
+    X, y = waves()
+    model = SigmoidMLPRegressor(random_state=0).fit(X[:N_ROWS], y[:N_ROWS])
+    ((new, _),) = compared
+    assert new.plan.data.held_out is not None
+    assert (new.plan.data.rows.n_rows, new.plan.data.held_out.n_rows) == (900, 100)
+    seen, held_out = new.plan.data.rows.index, new.plan.data.held_out.index
+    assert seen is not None
+    assert held_out is not None
+    assert len(np.union1d(seen, held_out)) == 1_000
+    assert model.architectures_[-1]["n_rows"] == 900
+    assert r2_score(y[N_ROWS:], model.predict(X[N_ROWS:])) > 0.9
+
+
+@pytest.mark.usefixtures("small_ladder")
 def test_a_collection_on_a_cluster_has_a_rival_too() -> None:
     da = pytest.importorskip("dask.array")
     X, y = waves()
